@@ -1,0 +1,146 @@
+//! The traits that a connector implements.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use onramp_finding::{Failure, Finding};
+
+use crate::{Batch, Ident, TableDescription};
+
+/// A place in the log, in the source's own notation; see the crate's head for what it promises.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Position(pub Arc<str>);
+
+impl std::fmt::Display for Position {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Which history a position belongs to: another database, or another branch of the same one, has
+/// other transactions at the same place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceIdentity {
+    /// PostgreSQL: the system identifier and the database's name.
+    pub system: String,
+    /// PostgreSQL: the timeline. Empty where a source has no such thing.
+    pub branch: String,
+}
+
+/// This process, as it shows itself to the source and in progress: new at every start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance(pub Arc<str>);
+
+/// What a product needs of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableRequest {
+    /// The table.
+    pub table: Ident,
+    /// The columns that are mapped, of any product.
+    pub columns: Vec<String>,
+    /// The products, for findings.
+    pub products: Vec<String>,
+    /// Whether a product of it was published before: then its changes must have been held all the
+    /// time, and what no longer holds them is refused, not mended.
+    pub published_before: bool,
+    /// Whether a value that the log leaves out may stop the stream, accepted by name.
+    pub accept_left_out: bool,
+}
+
+/// What is to be prepared.
+#[derive(Debug, Clone)]
+pub struct PrepareRequest {
+    /// Every mapped table.
+    pub tables: Vec<TableRequest>,
+    /// Where progress stands; None at the first start.
+    pub progress: Option<Position>,
+    /// The identity that progress was written under.
+    pub identity: Option<SourceIdentity>,
+}
+
+/// What was prepared.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// From where the log is held: the first position that can be streamed from.
+    pub from: Position,
+    /// Whether what holds the log was made just now.
+    pub created: bool,
+}
+
+/// Bounds on a stream's memory.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamLimits {
+    /// The log that one batch holds.
+    pub batch_bytes: usize,
+    /// The largest record.
+    pub record_bytes: usize,
+}
+
+/// Whether the source's own lock was got.
+pub enum Acquired {
+    /// It is ours.
+    Lease(Box<dyn Lease>),
+    /// Another holds it: who, as far as the source tells.
+    Held(String),
+}
+
+/// One source database.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// Looks, read-only, whether everything is as the products need it: settings, rights, tables,
+    /// slot. Every finding in one call.
+    async fn preflight(&self, request: &PrepareRequest) -> Result<Vec<Finding>, Failure>;
+
+    /// Describes tables; those that do not exist are missing from the answer.
+    async fn describe(&self, tables: &[Ident]) -> Result<Vec<TableDescription>, Failure>;
+
+    /// Which history this database has now.
+    async fn identity(&self) -> Result<SourceIdentity, Failure>;
+
+    /// Creates or alters what streaming needs, after checking that it harms nobody. Safe to
+    /// repeat. Where it may not, the failure's remedy is the exact SQL.
+    async fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, Failure>;
+
+    /// Takes the source's own lock for this instance.
+    async fn acquire(&self, instance: &Instance) -> Result<Acquired, Failure>;
+
+    /// How two positions of one history stand to each other; None where neither holds the other.
+    fn compare(&self, a: &Position, b: &Position) -> Result<Option<Ordering>, Failure>;
+
+    /// How much log the source keeps for this gateway, in bytes.
+    async fn retained_bytes(&self) -> Result<Option<u64>, Failure>;
+}
+
+/// The source's own lock, held: as long as it lives nobody else streams for this gateway.
+///
+/// The connection is kept alive while the caller makes its other arrangements.
+#[async_trait]
+pub trait Lease: Send {
+    /// Streams every transaction that `from` does not hold.
+    async fn stream(
+        self: Box<Self>,
+        from: &Position,
+        limits: StreamLimits,
+    ) -> Result<Box<dyn Stream>, Failure>;
+}
+
+/// The log, as it comes.
+#[async_trait]
+pub trait Stream: Send {
+    /// Fills `batch` anew (what it held is gone; `tables` stays). Returns when there is something,
+    /// or after `wait` with an empty batch. Cancelling it loses nothing. While nobody calls it the
+    /// connection is kept alive all the same.
+    async fn next(&mut self, batch: &mut Batch, wait: Duration) -> Result<(), Failure>;
+
+    /// The end that acknowledges, for another thread.
+    fn acknowledger(&self) -> Arc<dyn Acknowledge>;
+}
+
+/// Tells the source what is committed.
+pub trait Acknowledge: Send + Sync {
+    /// Everything up to here is committed in Kafka. Never goes backwards; cheap, does not block;
+    /// the source hears of it soon.
+    fn acknowledge(&self, position: &Position);
+}

@@ -1,0 +1,177 @@
+//! PostgreSQL as a source: its catalogue over ordinary connections, its log over a replication
+//! client of our own.
+//!
+//! What comes in: a [`Target`], names, and requests in the connector contract's words. What never
+//! does: a product, an event, or anything of Kafka. Nothing is created on the server but a
+//! publication and a slot.
+
+use std::cmp::Ordering;
+
+use async_trait::async_trait;
+use onramp_connector::{
+    Acquired, Connector, Ident, Instance, Position, PrepareRequest, Prepared, SourceIdentity,
+    TableDescription,
+};
+use onramp_finding::codes::source as codes;
+use onramp_finding::{Failure, Finding, Kind, Place};
+
+mod catalogue;
+mod decode;
+mod lsn;
+mod stream;
+mod target;
+mod wire;
+
+use catalogue::session::Session;
+use catalogue::{describe, history, preflight, prepare, slot};
+use lsn::Lsn;
+pub use target::{PasswordSource, Target, TlsMode};
+
+/// What the gateway is called on the server, and what its files accept.
+#[derive(Clone)]
+pub struct Names {
+    /// The server.
+    pub target: Target,
+    /// The database's name, as the slot shows it.
+    pub database: String,
+    /// The slot.
+    pub slot: String,
+    /// Whether the slot is a DBA's to make.
+    pub slot_by_dba: bool,
+    /// The publication.
+    pub publication: String,
+    /// Whether the publication is a DBA's to make.
+    pub publication_by_dba: bool,
+    /// `source.accept: [unbounded_wal]`.
+    pub accept_unbounded_wal: bool,
+    /// `source.accept: [partitions_without_key]`.
+    pub accept_partitions_without_key: bool,
+}
+
+/// One PostgreSQL database.
+pub struct Postgres {
+    names: Names,
+    /// The mapped tables, as they were when the source was prepared last.
+    mapped: stream::Mapped,
+}
+
+impl Postgres {
+    /// Nothing is connected until something is asked.
+    pub fn new(names: Names) -> Postgres {
+        Postgres {
+            names,
+            mapped: stream::Mapped::default(),
+        }
+    }
+
+    async fn session(&self) -> Result<Session, Failure> {
+        Session::open(&self.names.target).await
+    }
+}
+
+#[async_trait]
+impl Connector for Postgres {
+    async fn preflight(&self, request: &PrepareRequest) -> Result<Vec<Finding>, Failure> {
+        preflight::look(&self.session().await?, &self.names, request).await
+    }
+
+    async fn describe(&self, tables: &[Ident]) -> Result<Vec<TableDescription>, Failure> {
+        let mut found = describe::tables(&self.session().await?, tables).await?;
+        Ok(tables
+            .iter()
+            .filter_map(|t| found.remove(t))
+            .map(|t| t.description)
+            .collect())
+    }
+
+    async fn identity(&self) -> Result<SourceIdentity, Failure> {
+        history::identity(&self.session().await?, &self.names.database).await
+    }
+
+    async fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, Failure> {
+        let session = self.session().await?;
+        let prepared = prepare::prepare(&session, &self.names, request).await?;
+        let names: Vec<Ident> = request.tables.iter().map(|t| t.table.clone()).collect();
+        self.mapped.set(describe::oids(&session, &names).await?);
+        Ok(prepared)
+    }
+
+    async fn acquire(&self, instance: &Instance) -> Result<Acquired, Failure> {
+        let session = self.session().await?;
+        let own = &self.names.target.application_name;
+        if let Some(holder) = slot::held(&session, &self.names.slot, own).await? {
+            return Ok(Acquired::Held(holder));
+        }
+        drop(session);
+        stream::acquire(&self.names, instance, self.mapped.clone()).await
+    }
+
+    fn compare(&self, a: &Position, b: &Position) -> Result<Option<Ordering>, Failure> {
+        let read = |p: &Position| Lsn::parse(&p.0).ok_or_else(|| bad_position(p));
+        Ok(Some(read(a)?.cmp(&read(b)?)))
+    }
+
+    async fn retained_bytes(&self) -> Result<Option<u64>, Failure> {
+        let session = self.session().await?;
+        let slot = slot::find(&session, &self.names.slot).await?;
+        Ok(slot
+            .and_then(|s| s.retained_bytes)
+            .and_then(|b| u64::try_from(b).ok()))
+    }
+}
+
+/// The failure for a position that this source never wrote.
+pub(crate) fn bad_position(position: &Position) -> Failure {
+    Failure::stop(
+        Kind::Data,
+        Finding::error(
+            &codes::BAD_POSITION,
+            Place::Source("position".into()),
+            format!("{position:?} is not a position in PostgreSQL's log"),
+        )
+        .because("it is not two hexadecimal numbers with a slash between"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A gateway's names, of a server that nobody asks.
+    pub(crate) fn names() -> Names {
+        Names {
+            target: Target {
+                host: "127.0.0.1".into(),
+                port: 5432,
+                user: "onramp".into(),
+                database: "shop".into(),
+                password: None,
+                tls: TlsMode::Disable,
+                ca: None,
+                application_name: "onramp/1/shop".into(),
+            },
+            database: "shop".into(),
+            slot: "onramp_shop".into(),
+            slot_by_dba: false,
+            publication: "onramp_shop".into(),
+            publication_by_dba: false,
+            accept_unbounded_wal: false,
+            accept_partitions_without_key: false,
+        }
+    }
+
+    #[test]
+    fn positions_are_ordered_as_numbers() {
+        let postgres = Postgres::new(names());
+        let compare = |a: &str, b: &str| postgres.compare(&Position(a.into()), &Position(b.into()));
+        assert_eq!(compare("0/FF", "1/0").unwrap(), Some(Ordering::Less));
+        assert_eq!(
+            compare("A/0", "9/FFFFFFFF").unwrap(),
+            Some(Ordering::Greater)
+        );
+        assert_eq!(
+            compare("0/1", "x").unwrap_err().findings[0].code.id,
+            "ONR-426"
+        );
+    }
+}

@@ -1,0 +1,134 @@
+//! The log: the slot taken as a lease, pgoutput read in place, progress told to the server.
+//!
+//! What comes in: a replication connection of `wire`, a position, limits. What never does: a
+//! product, or a second copy of a row. The runtime that the lease was taken on writes the
+//! keepalives, so it must be driven even while nobody asks for the next batch.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use onramp_connector::{Acquired, Instance, Lease, Position, Stream, StreamLimits};
+use onramp_finding::Failure;
+use tokio::io::ReadHalf;
+use tokio::task::JoinHandle;
+
+use crate::Names;
+use crate::lsn::Lsn;
+use crate::target::Target;
+use crate::wire::{Connection, Transport, WireError};
+
+mod assemble;
+mod feedback;
+mod mapped;
+mod message;
+mod pace;
+mod reader;
+mod relation;
+mod tuple;
+
+use feedback::Shared;
+pub(crate) use mapped::Mapped;
+use reader::LogStream;
+
+/// The slot is somebody else's (SQLSTATE object_in_use).
+const IN_USE: &str = "55006";
+/// A batch's places are 32 bits wide; this keeps them so.
+const BYTES_MAX: usize = 1 << 30;
+
+/// Takes the slot.
+pub(crate) async fn acquire(
+    names: &Names,
+    instance: &Instance,
+    mapped: Mapped,
+) -> Result<Acquired, Failure> {
+    let mut target = names.target.clone();
+    if !target.application_name.contains(&*instance.0) {
+        target.application_name = format!("{} {}", target.application_name, instance.0);
+    }
+    let connection = Connection::open(&target, &target.application_name).await?;
+    let command = start_replication(&names.slot, &names.publication);
+    let (transport, received) = match connection.into_stream(&command).await {
+        Ok(stream) => stream,
+        Err(WireError::Server(error)) if error.state == IN_USE => {
+            return Ok(Acquired::Held(error.message));
+        }
+        Err(error) => return Err(error.failure(&target, false)),
+    };
+    let (reader, writer) = tokio::io::split(transport);
+    let shared = Arc::new(Shared::default());
+    let task = tokio::spawn(feedback::run(shared.clone(), writer));
+    Ok(Acquired::Lease(Box::new(ReplicationLease {
+        open: Open {
+            target,
+            reader,
+            received,
+            shared,
+            mapped,
+            _feedback: Ended(task),
+        },
+    })))
+}
+
+/// The slot goes on from what was acknowledged; what comes twice is filtered here.
+fn start_replication(slot: &str, publication: &str) -> String {
+    let identifier = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    format!(
+        "START_REPLICATION SLOT {} LOGICAL 0/0 (proto_version '1', publication_names '{}', binary 'true')",
+        identifier(slot),
+        identifier(publication).replace('\'', "''"),
+    )
+}
+
+/// A task that ends with its owner.
+struct Ended(JoinHandle<()>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A connection in streaming.
+struct Open {
+    target: Target,
+    reader: ReadHalf<Transport>,
+    /// What is read and not yet delivered.
+    received: Vec<u8>,
+    shared: Arc<Shared>,
+    mapped: Mapped,
+    _feedback: Ended,
+}
+
+struct ReplicationLease {
+    open: Open,
+}
+
+#[async_trait]
+impl Lease for ReplicationLease {
+    async fn stream(
+        self: Box<Self>,
+        from: &Position,
+        limits: StreamLimits,
+    ) -> Result<Box<dyn Stream>, Failure> {
+        let from = Lsn::parse(&from.0).ok_or_else(|| crate::bad_position(from))?;
+        let limits = StreamLimits {
+            batch_bytes: limits.batch_bytes.clamp(4096, BYTES_MAX),
+            record_bytes: limits.record_bytes.min(BYTES_MAX),
+        };
+        Ok(Box::new(LogStream::new(self.open, from, limits)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_for_the_protocol_and_within_its_text() {
+        assert_eq!(
+            start_replication("s", "it's \"p\""),
+            "START_REPLICATION SLOT \"s\" LOGICAL 0/0 (proto_version '1', \
+             publication_names '\"it''s \"\"p\"\"\"', binary 'true')"
+        );
+    }
+}

@@ -1,0 +1,200 @@
+//! A legacy-looking table, a product over it, and slots that let one backlog be read many times.
+//!
+//! The slot that is made before the backlog stays where it is; each run streams from a copy.
+
+use std::time::Duration;
+
+use onramp_integration_tests::{Scenario, until};
+
+use super::kafka;
+
+const TABLE: &str = "
+CREATE TABLE sal_hdr (
+  ord_no   bigint PRIMARY KEY,
+  cust_no  integer NOT NULL,
+  ord_stat char(1) NOT NULL,
+  ord_typ  char(2) NOT NULL,
+  ord_dt   char(14) NOT NULL,
+  shp_dt   date,
+  tot_amt  numeric(12,2) NOT NULL,
+  tax_amt  numeric(12,2) NOT NULL,
+  ccy      char(3) NOT NULL,
+  ext_ref  varchar(20) NOT NULL,
+  note     varchar(60),
+  upd_ts   timestamptz NOT NULL);
+CREATE PUBLICATION bench FOR TABLE sal_hdr WITH (publish_via_partition_root = true);
+";
+
+const PRODUCT: &str = r#"
+product: SPACE.sales.v1
+status: active
+owner: { team: sales, contact: sales@shop.test }
+description: Every sale of the shop.
+kind: entity
+source: { table: public.sal_hdr }
+key: [order_id]
+fields:
+  order_id:    { type: long, from: ord_no }
+  customer_id: { type: string, expr: "'CUST-' + string(row.cust_no)" }
+  status:
+    type: enum
+    from: ord_stat
+    values: { "N": NEW, "P": PAID, "S": SHIPPED, "X": CANCELLED }
+    default: UNKNOWN
+    otherwise: fail
+  placed_at:   { type: timestamp, from: ord_dt, parse: "%Y%m%d%H%M%S", zone: UTC }
+  shipped_on:  { type: date, from: shp_dt, optional: true }
+  total:       { type: "decimal(12,2)", from: tot_amt }
+  currency:    { type: string, from: ccy }
+  reference:   { type: string, from: ext_ref }
+  note:        { type: string, from: note, optional: true }
+  updated_at:  { type: timestamp, from: upd_ts }
+"#;
+
+/// One row of the table as an expression over `n`; about 150 bytes as text.
+const ROW: &str = "n, (n % 100000)::int, substr('NPSX', 1 + (n % 4)::int, 1), 'WB',
+  to_char(timestamp '2026-01-01' + n * interval '1 second', 'YYYYMMDDHH24MISS'),
+  date '2026-01-01' + (n % 300)::int, (n % 1000000)::numeric / 100, (n % 20000)::numeric / 100,
+  'EUR', 'REF-' || lpad(n::text, 12, '0'), 'left with the neighbour at number ' || (n % 1000), now()";
+
+/// How many partitions the topics get.
+const PARTITIONS: i32 = 6;
+
+/// The slot that is made before anything is written.
+const BASE: &str = "base";
+
+/// The table, the files, and what was made on them.
+pub(crate) struct Stage {
+    /// Database and folder.
+    pub(crate) scenario: Scenario,
+    runs: u32,
+}
+
+/// What one gateway is called and publishes to.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    /// The gateway's name.
+    pub(crate) gateway: String,
+    /// The slot that it streams from.
+    pub(crate) slot: String,
+    /// The product's topic.
+    pub(crate) topic: String,
+}
+
+impl Run {
+    /// The topic of its progress.
+    pub(crate) fn progress(&self) -> String {
+        format!("onramp.{}.progress", self.gateway)
+    }
+}
+
+impl Stage {
+    /// An empty table, a publication over it, and the first slot.
+    pub(crate) async fn new() -> Stage {
+        let stage = Stage {
+            scenario: Scenario::new(TABLE).await,
+            runs: 0,
+        };
+        let name = stage.slot(BASE);
+        let create = "SELECT pg_create_logical_replication_slot($1, 'pgoutput')";
+        let created = stage.scenario.db.execute(create, &[&name]).await;
+        created.expect("the superuser may create a slot");
+        stage
+    }
+
+    fn slot(&self, suffix: &str) -> String {
+        format!("{}_{suffix}", self.scenario.name)
+    }
+
+    /// Copies the first slot: what was written since can be read once more.
+    pub(crate) async fn copy_slot(&self, suffix: &str) -> String {
+        let (base, name) = (self.slot(BASE), self.slot(suffix));
+        let copy = "SELECT pg_copy_logical_replication_slot($1, $2)";
+        let copied = self.scenario.db.execute(copy, &[&base, &name]).await;
+        copied.expect("the superuser may copy a slot");
+        name
+    }
+
+    /// Drops a slot as soon as nobody has it.
+    pub(crate) async fn drop_slot(&self, name: &str) {
+        let drop = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1";
+        until("the slot to be free", Duration::from_secs(20), async || {
+            self.scenario.db.execute(drop, &[&name]).await.is_ok()
+        })
+        .await;
+    }
+
+    /// The files of a gateway that nobody ran before, with a slot and a topic of its own.
+    pub(crate) async fn prepare(&mut self, headers: &str) -> Run {
+        self.runs += 1;
+        let number = self.runs;
+        let slot = self.copy_slot(&format!("r{number}")).await;
+        let scenario = &self.scenario;
+        let gateway = format!("{}_r{number}", scenario.name);
+        let space = format!("{}r{number}", scenario.name);
+        let url = scenario.servers.database(&scenario.name);
+        let rest = url.split_once('@').expect("the URL has a user").1;
+        let file = format!(
+            "gateway: {gateway}\nsource:\n  type: postgres\n  url: postgres://postgres@{rest}\n  \
+             password: {{ env: TEST_DB_PASSWORD }}\n  tls: {{ mode: disable }}\n  \
+             slot: {slot}\n  publication: bench\n\
+             kafka:\n  brokers: [\"{kafka}\"]\n  topics: {{ partitions: {PARTITIONS}, replication: 1 }}\n\
+             registry: {{ url: \"{registry}\" }}\nheaders: {headers}\n\
+             products: [products/*.yaml]\n",
+            kafka = scenario.servers.kafka,
+            registry = scenario.servers.registry,
+        );
+        scenario.write("onramp.yaml", &file);
+        scenario.write("products/sales.yaml", &PRODUCT.replace("SPACE", &space));
+        Run {
+            gateway,
+            slot,
+            topic: format!("{space}.sales.v1"),
+        }
+    }
+
+    /// Writes rows after `from` in as many transactions, committed one by one.
+    pub(crate) async fn fill(&self, from: u64, rows: u64, transactions: u64) {
+        let each = (rows / transactions).max(1);
+        let sql = format!(
+            "DO $$ BEGIN
+               FOR t IN 0..{last} LOOP
+                 INSERT INTO sal_hdr SELECT {ROW}
+                   FROM generate_series({from} + t * {each} + 1, least({from} + (t + 1) * {each}, {from} + {rows})) AS n;
+                 COMMIT;
+               END LOOP;
+             END $$",
+            last = rows.div_ceil(each) - 1,
+        );
+        let filled = self.scenario.db.batch_execute(&sql).await;
+        filled.expect("the table takes the rows");
+    }
+
+    /// One row by its number, for a statement of its own.
+    pub(crate) fn insert_one() -> String {
+        format!("INSERT INTO sal_hdr SELECT {ROW} FROM (SELECT $1::bigint AS n) AS one")
+    }
+
+    /// The end of the log as it is on disk.
+    pub(crate) async fn end_of_log(&self) -> String {
+        let row = self
+            .scenario
+            .db
+            .query_one("SELECT pg_current_wal_flush_lsn()::text", &[])
+            .await;
+        row.expect("the server knows its log").get(0)
+    }
+
+    /// Drops a run's slot and topics.
+    pub(crate) async fn discard(&self, run: &Run) {
+        self.drop_slot(&run.slot).await;
+        let topics = [run.topic.clone(), run.progress()];
+        kafka::delete(&self.scenario.servers.kafka, &topics).await;
+    }
+
+    /// Drops slots, database and files.
+    pub(crate) async fn close(self) {
+        self.drop_slot(&self.slot(BASE)).await;
+        self.scenario.close().await;
+    }
+}

@@ -1,0 +1,34 @@
+//! `make torture`: runs of mishaps, seed after seed, until one fails or the time is over.
+//!
+//! `--seed N` begins with that seed, `--minutes N` says how long (60), `--mishaps N` how many a
+//! run (40). A seed that fails is printed, and fails again with `--seed`.
+
+#![allow(clippy::print_stdout)] // a program for people at a terminal
+
+use std::time::{Duration, Instant};
+
+use onramp_integration_tests::mishaps;
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let number = |name: &str, otherwise: u64| {
+        arguments
+            .iter()
+            .position(|a| a == name)
+            .and_then(|at| arguments.get(at + 1))
+            .map_or(otherwise, |text| {
+                text.parse().expect("a flag's value is a number")
+            })
+    };
+    let until = Instant::now() + Duration::from_secs(60 * number("--minutes", 60));
+    let mut seed = number("--seed", 1);
+    let mut runs = 0;
+    while Instant::now() < until {
+        println!("seed {seed}");
+        mishaps::run(seed, number("--mishaps", 40)).await;
+        seed += 1;
+        runs += 1;
+    }
+    println!("{runs} passed, 0 failed");
+}

@@ -1,0 +1,224 @@
+//! A gateway as its own process, as an operator has it.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use crate::{Scenario, until};
+
+/// A running gateway; killed when dropped.
+pub struct Gateway {
+    child: Child,
+    port: u16,
+    log: PathBuf,
+}
+
+impl Gateway {
+    /// Starts one on a scenario's files; returns at once.
+    ///
+    /// # Panics
+    /// Where the binary is not built.
+    pub fn start(scenario: &Scenario) -> Gateway {
+        Gateway::start_with(scenario, |_| {})
+    }
+
+    /// The same with more arguments, or another environment.
+    ///
+    /// # Panics
+    /// Where the binary is not built.
+    pub fn start_with(scenario: &Scenario, change: impl FnOnce(&mut Command)) -> Gateway {
+        // A port that was free a moment ago: nobody else asks for this one by number.
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|l| l.local_addr())
+            .expect("loopback has a free port")
+            .port();
+        let log = scenario.folder.join(format!("gateway-{port}.log"));
+        let out = File::create(&log).expect("the folder is writable");
+        let mut command = Command::new(binary());
+        command
+            .args(["run", "--config"])
+            .arg(scenario.config())
+            .args(["--set", &format!("health.listen=127.0.0.1:{port}")])
+            .env("TEST_DB_PASSWORD", "onramp")
+            .env("TEST_PII_KEY", "a key for tests alone")
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().expect("a file's handle can be had twice"))
+            .stderr(out);
+        change(&mut command);
+        let child = command
+            .spawn()
+            .expect("the binary onramp is built (`cargo build`)");
+        Gateway { child, port, log }
+    }
+
+    /// Starts one and waits until it streams.
+    pub async fn streaming(scenario: &Scenario) -> Gateway {
+        let mut gateway = Gateway::start(scenario);
+        gateway.wait_ready("streaming").await;
+        gateway
+    }
+
+    /// Waits until /ready answers 200 with this word.
+    pub async fn wait_ready(&mut self, word: &str) {
+        let mut last = String::new();
+        for _ in 0..1500 {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("the gateway ended with {status}:\n{}", self.output());
+            }
+            last = self.get("/ready").unwrap_or_default();
+            if last.starts_with("HTTP/1.1 200") && last.contains(word) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("not ready ({word}), but {last}\n{}", self.output());
+    }
+
+    /// An answer of the health server, head and body.
+    pub fn get(&self, path: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    /// Waits until /ready says this, with whatever status.
+    ///
+    /// # Panics
+    /// Where it ends instead, or says something else for too long.
+    pub async fn wait_says(&mut self, words: &str) {
+        let mut last = String::new();
+        for _ in 0..1500 {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("the gateway ended with {status}:\n{}", self.output());
+            }
+            last = self.get("/ready").unwrap_or_default();
+            if last.contains(words) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("/ready never said {words}, but {last}\n{}", self.output());
+    }
+
+    /// Waits for the end of a gateway that must not go on: its exit code and the finding's code.
+    ///
+    /// # Panics
+    /// Where it goes on, or ends otherwise.
+    pub async fn refuses(&mut self, exit: i32, code: &str) -> String {
+        let mut status = None;
+        for _ in 0..2000 {
+            status = self.child.try_wait().ok().flatten();
+            if status.is_some() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let output = self.output();
+        let Some(status) = status else {
+            let ready = self.get("/ready").unwrap_or_default();
+            panic!("goes on where {code} was to stop it: {ready}\n{output}");
+        };
+        assert_eq!(status.code(), Some(exit), "{code} was expected:\n{output}");
+        assert!(
+            output.contains(&format!("[{code}]")),
+            "{code} was expected:\n{output}"
+        );
+        output
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// A value of /metrics, by the beginning of its line.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let answer = self.get("/metrics").ok()?;
+        let line = answer.lines().find(|l| l.starts_with(name))?;
+        line.rsplit(' ').next()?.trim().parse().ok()
+    }
+
+    /// The most memory that it ever had resident, in bytes.
+    ///
+    /// # Panics
+    /// Where the process is gone.
+    pub fn peak_rss_bytes(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))
+            .expect("the process runs");
+        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|l| l.split_whitespace().next());
+        kib.and_then(|n| n.parse::<u64>().ok())
+            .expect("the kernel tells VmHWM in kB")
+            * 1024
+    }
+
+    /// Everything it has written so far.
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL, and gone.
+    pub fn kill(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Sends a signal by name, e.g. `TERM`, `STOP`.
+    pub fn signal(&self, name: &str) {
+        let _ = Command::new("kill")
+            .args([&format!("-{name}"), &self.pid().to_string()])
+            .status();
+    }
+
+    /// SIGTERM, and waits for its end.
+    pub async fn stop(mut self) -> ExitStatus {
+        self.signal("TERM");
+        self.ended().await
+    }
+
+    /// Waits for its end.
+    pub async fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        let child = &mut self.child;
+        until("the gateway to end", Duration::from_secs(40), async || {
+            status = child.try_wait().ok().flatten();
+            status.is_some()
+        })
+        .await;
+        status.expect("waited for")
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The binary beside the tests' own, or the one that the environment names.
+fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("ONRAMP_TEST_BINARY") {
+        return path.into();
+    }
+    let me = std::env::current_exe().expect("a process knows its own path");
+    let mut folder = me.parent().expect("a file stands in a folder").to_owned();
+    if folder.ends_with("deps") {
+        folder.pop();
+    }
+    folder.join("onramp")
+}

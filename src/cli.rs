@@ -1,0 +1,162 @@
+//! The command line: what may be said, and the exit code it ends with.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use onramp_finding::{Failure, Finding, Kind, Style};
+use onramp_language::Overrides;
+
+use crate::{logs, run};
+
+/// Turns a legacy database's log into versioned, governed data products on Kafka.
+#[derive(Debug, Parser)]
+#[command(name = "onramp", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Streams the source's log into the products' topics until it is told to stop.
+    #[command(after_help = "Examples:
+  onramp run --config onramp.yaml
+  onramp run --config onramp.yaml --set kafka.brokers=kafka-1:9092 --logs json
+
+Exit codes: 0 stopped as told, 64 configuration, 65 data, 66 source, 67 broker,
+68 registry, 69 another gateway took over, 70 internal fault.")]
+    Run(Files),
+    /// Reads the files, offline, and says everything that is wrong with them.
+    #[command(after_help = "Examples:
+  onramp check --config onramp.yaml
+  onramp check --config onramp.yaml --format json
+
+Exit codes: 0 fine, 1 findings, 64 wrong usage or an unreadable gateway file.")]
+    Check {
+        #[command(flatten)]
+        files: Files,
+        /// How findings are printed.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct Files {
+    /// The gateway file.
+    #[arg(long, env = "ONRAMP_CONFIG", default_value = "onramp.yaml")]
+    config: PathBuf,
+    /// A value that comes before the gateway file's, e.g. `source.url=postgres://…`.
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    set: Vec<String>,
+    /// How logs are written.
+    #[arg(long, value_enum, default_value = "text")]
+    logs: logs::Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no mistakes.
+            let code = if error.use_stderr() {
+                Kind::Configuration.exit_code()
+            } else {
+                0
+            };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match arguments.command {
+        Command::Run(files) => run_command(&files),
+        Command::Check { files, format } => check_command(&files, format),
+    }
+}
+
+fn run_command(files: &Files) -> ExitCode {
+    let loaded = match Overrides::from_process(&files.set)
+        .and_then(|overrides| onramp_language::load(&files.config, &overrides))
+    {
+        Ok(loaded) => loaded,
+        Err(findings) => {
+            print(std::io::stderr(), &findings, Format::Text);
+            return ExitCode::from(Kind::Configuration.exit_code());
+        }
+    };
+    print(std::io::stderr(), &loaded.warnings, Format::Text);
+    logs::start(files.logs);
+    match run::run(loaded.gateway) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            print(std::io::stderr(), &failure.findings, Format::Text);
+            ExitCode::from(failure.kind.exit_code())
+        }
+    }
+}
+
+fn check_command(files: &Files, format: Format) -> ExitCode {
+    let reading = match Overrides::from_process(&files.set) {
+        Ok(overrides) => onramp_language::read(&files.config, &overrides),
+        Err(findings) => {
+            print(std::io::stdout(), &findings, format);
+            return ExitCode::from(Kind::Configuration.exit_code());
+        }
+    };
+    print(std::io::stdout(), &reading.findings, format);
+    match (
+        &reading.gateway,
+        onramp_finding::any_error(&reading.findings),
+    ) {
+        (None, _) => ExitCode::from(Kind::Configuration.exit_code()),
+        (Some(_), true) => ExitCode::from(1),
+        (Some(gateway), false) => {
+            if format == Format::Text {
+                let _ = writeln!(
+                    std::io::stdout(),
+                    "{}: {} product(s), nothing wrong",
+                    gateway.name.value,
+                    gateway.products.len()
+                );
+            }
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// Prints findings; nothing where there are none, but an empty array in JSON.
+fn print(mut to: impl Write + IsTerminal, findings: &[Finding], format: Format) {
+    let text = match format {
+        Format::Json => format!("{:#}\n", onramp_finding::to_json(findings)),
+        Format::Text if findings.is_empty() => return,
+        Format::Text => {
+            let columns = std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+            let style = Style {
+                colour: to.is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+                width: columns.unwrap_or(80),
+            };
+            onramp_finding::to_text(findings, style)
+        }
+    };
+    // A reader that went away has seen what it wanted.
+    let _ = to.write_all(text.as_bytes());
+}
+
+/// A failure on one line, for logs: codes and messages, no snippet.
+pub(crate) fn one_line(failure: &Failure) -> String {
+    let mut line = failure.to_string();
+    for reason in failure.findings.iter().filter_map(|f| f.reason.as_deref()) {
+        line.push_str(": ");
+        line.push_str(reason);
+    }
+    line
+}

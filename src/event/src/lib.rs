@@ -1,0 +1,181 @@
+//! Encoded events on their way from the translator to the publisher.
+//!
+//! The one thing that both know. An [`Arena`] is filled by the translator, sent over a bounded
+//! channel, published, and sent back to be filled again: its memory is the gateway's working
+//! memory. Neither databases nor Kafka's client come in here.
+
+use std::sync::Arc;
+
+/// A range of bytes in [`Arena::bytes`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    /// The first byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// How many bytes.
+    #[inline]
+    pub fn len(self) -> usize {
+        (self.end - self.start) as usize
+    }
+
+    /// Whether there are none.
+    #[inline]
+    pub fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+}
+
+/// A topic of this run: an index into the list of [`Route`]s that the gateway made at start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RouteId(pub u16);
+
+/// What all events of one route have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The product, e.g. `commerce.orders.v1`.
+    pub product: String,
+    /// The topic.
+    pub topic: String,
+    /// The partition count that keys are spread over, pinned.
+    pub partitions: i32,
+    /// `ce_source`: names gateway and product.
+    pub source: String,
+    /// `ce_type`: the event's type, e.g. `commerce.orders.v1`.
+    pub event_type: String,
+    /// `ce_dataschema`: the schema's address in the registry.
+    pub data_schema: String,
+}
+
+/// A source transaction, as headers tell of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transaction {
+    /// Its place in the source's log, in [`Arena::bytes`].
+    pub place: Span,
+    /// Its identifier, in [`Arena::bytes`].
+    pub id: Span,
+    /// When it committed, in microseconds since 1970-01-01T00:00:00Z.
+    pub committed_at_us: i64,
+}
+
+/// One event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// Its topic.
+    pub route: RouteId,
+    /// The partition, computed from the key.
+    pub partition: i32,
+    /// An index into [`Arena::transactions`].
+    pub transaction: u32,
+    /// Its number within transaction and route, from 0.
+    pub ordinal: u64,
+    /// The key's bytes.
+    pub key: Span,
+    /// The key as text, for `ce_subject`.
+    pub subject: Span,
+    /// The value's bytes; None is a tombstone.
+    pub value: Option<Span>,
+}
+
+/// Encoded events, in order.
+#[derive(Debug, Default)]
+pub struct Arena {
+    /// What the spans point into.
+    pub bytes: Vec<u8>,
+    /// The events.
+    pub records: Vec<Record>,
+    /// The source transactions that they belong to; one that began in an earlier arena is
+    /// repeated.
+    pub transactions: Vec<Transaction>,
+    /// Where the log was read to, if the arena ends between two source transactions: a Kafka
+    /// transaction may end here, and with this progress. None inside a source transaction.
+    pub boundary: Option<Arc<str>>,
+    /// Rows that the log brought for this arena, whether they gave events or not.
+    pub rows: u64,
+}
+
+impl Arena {
+    /// The bytes of a span.
+    #[inline]
+    pub fn slice(&self, span: Span) -> &[u8] {
+        &self.bytes[span.start as usize..span.end as usize]
+    }
+
+    /// Appends bytes and says where they are.
+    #[inline]
+    pub fn push(&mut self, bytes: &[u8]) -> Span {
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(bytes);
+        Span {
+            start,
+            end: self.bytes.len() as u32,
+        }
+    }
+
+    /// Empties it, and gives memory back that one large record made it take.
+    pub fn recycle(&mut self, keep_bytes: usize) {
+        self.bytes.clear();
+        self.bytes.shrink_to(keep_bytes);
+        self.records.clear();
+        self.transactions.clear();
+        self.boundary = None;
+        self.rows = 0;
+    }
+}
+
+/// The partition of a key, as the Java client's default partitioner has it (murmur2, positive,
+/// modulo): consumers that join two topics by key find both in the same partition.
+#[inline]
+pub fn partition(key: &[u8], partitions: i32) -> i32 {
+    ((murmur2(key) & 0x7fff_ffff) % partitions as u32) as i32
+}
+
+/// MurmurHash2 as in `org.apache.kafka.common.utils.Utils.murmur2`.
+pub fn murmur2(data: &[u8]) -> u32 {
+    const M: u32 = 0x5bd1_e995;
+    let mut h: u32 = 0x9747_b28c ^ data.len() as u32;
+    let mut words = data.chunks_exact(4);
+    for word in &mut words {
+        let mut k = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+        k = k.wrapping_mul(M);
+        k ^= k >> 24;
+        k = k.wrapping_mul(M);
+        h = h.wrapping_mul(M) ^ k;
+    }
+    let rest = words.remainder();
+    if !rest.is_empty() {
+        for (n, byte) in rest.iter().enumerate() {
+            h ^= u32::from(*byte) << (8 * n);
+        }
+        h = h.wrapping_mul(M);
+    }
+    h ^= h >> 13;
+    h = h.wrapping_mul(M);
+    h ^ (h >> 15)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The values of the Java client's own test (`UtilsTest.testMurmur2`).
+    #[test]
+    fn murmur2_is_the_java_clients() {
+        for (text, hash) in [
+            ("21", -973932308i32),
+            ("foobar", -790332482),
+            ("a-little-bit-long-string", -985981536),
+            ("a-little-bit-longer-string", -1486304829),
+            (
+                "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
+                -58897971,
+            ),
+            ("abc", 479470107),
+        ] {
+            assert_eq!(murmur2(text.as_bytes()) as i32, hash, "{text}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! `where` and `expr`: CEL's syntax, typed when read, evaluated on column slots.
+//!
+//! Text and a [`Scope`] come in; an [`Expression`] goes out, or every [`Fault`] with its place.
+//! [`parse`] checks what can be checked without the columns' types, [`compile`] the rest.
+//! Evaluating looks nothing up by name, and allocates nothing but what a [`Scratch`] keeps. No
+//! clock, no randomness and no loop over data ever come in: a replay gives the same event.
+
+mod builtin;
+mod calendar;
+mod check;
+mod decimal;
+mod evaluate;
+mod fault;
+mod node;
+mod operator;
+mod scope;
+mod scratch;
+mod suggest;
+mod survey;
+mod syntax;
+mod text;
+
+use std::collections::BTreeSet;
+
+use onramp_connector::{Undecodable, Value};
+use onramp_finding::codes::expression::{RESULT, SYNTAX, TOO_LARGE};
+
+use builtin::To;
+use check::{Checker, Facts};
+use evaluate::Run;
+use node::{Node, Op};
+use survey::Survey;
+
+pub use fault::{Cause, EvalError, Fault};
+pub use scope::{Column, Holds, Scope, Type};
+pub use scratch::Scratch;
+pub use syntax::MAX_EXPRESSION_BYTES;
+
+/// The longest string that an expression may make.
+pub const MAX_TEXT_BYTES: usize = 64 << 10;
+
+/// Where an expression's values come from.
+pub trait Row<'a> {
+    /// The value of a slot.
+    fn value(&self, slot: usize) -> Result<Value<'a>, Undecodable>;
+}
+
+/// A compiled expression.
+#[derive(Debug)]
+pub struct Expression {
+    root: Node,
+    r#type: Type,
+    nullable: bool,
+    slots: Vec<usize>,
+    one_to_one: Option<usize>,
+}
+
+/// A name that an expression uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// The variable, e.g. `row`.
+    pub variable: String,
+    /// What is asked of it, e.g. `ord_no` in `row.ord_no`.
+    pub member: Option<String>,
+    /// Where: bytes of the expression's text.
+    pub at: std::ops::Range<usize>,
+}
+
+/// The names that an expression uses, in the order of its text, checked as far as that goes
+/// without the columns' types: syntax, functions, what is not carried.
+pub fn parse(text: &str) -> Result<Vec<Name>, Vec<Fault>> {
+    syntax::guarded(text, || {
+        let tree = syntax::read(text)?;
+        let survey = Survey::of(&tree);
+        if survey.faults.is_empty() {
+            Ok(survey.names)
+        } else {
+            Err(survey.faults)
+        }
+    })
+}
+
+/// Compiles an expression for the columns of a scope, or says every fault in the order of the text.
+pub fn compile(text: &str, scope: &Scope) -> Result<Expression, Vec<Fault>> {
+    syntax::guarded(text, || {
+        let tree = syntax::read(text)?;
+        let mut faults = Survey::of(&tree).faults;
+        if faults.iter().any(|f| f.code.id == TOO_LARGE.id) {
+            return Err(faults);
+        }
+        let mut checker = Checker::new(&tree, scope);
+        let typed = checker.check(&tree.root, &Facts::new());
+        faults.append(&mut checker.faults);
+        faults.sort_by_key(|fault| (fault.at.start, fault.at.end));
+        match typed {
+            Some(typed) if faults.is_empty() => {
+                let mut slots = BTreeSet::new();
+                collect_slots(&typed.node, &mut slots);
+                Ok(Expression {
+                    one_to_one: one_to_one(&typed.node, scope),
+                    root: typed.node,
+                    r#type: typed.r#type,
+                    nullable: typed.nullable,
+                    slots: slots.into_iter().collect(),
+                })
+            }
+            _ => {
+                if faults.is_empty() {
+                    let message = "the expression cannot be compiled";
+                    faults.push(Fault::new(&SYNTAX, 0..text.len(), message));
+                }
+                Err(faults)
+            }
+        }
+    })
+}
+
+/// Compiles a filter: an expression that is true or false for every row, never null.
+pub fn compile_filter(text: &str, scope: &Scope) -> Result<Expression, Vec<Fault>> {
+    let filter = compile(text, scope)?;
+    if filter.r#type != Type::Bool {
+        let message = format!("a filter is bool, and this is {}", filter.r#type);
+        let fault = Fault::new(&RESULT, 0..text.len(), message);
+        return Err(vec![
+            fault.remedy("compare it with something, e.g. == \"Y\""),
+        ]);
+    }
+    if filter.nullable {
+        let fault = Fault::new(&RESULT, 0..text.len(), "the filter may be null");
+        return Err(vec![
+            fault.remedy("say what null means: orElse(…, false), or … == true"),
+        ]);
+    }
+    Ok(filter)
+}
+
+/// The slot that an operation maps one to one.
+fn one_to_one(node: &Node, scope: &Scope) -> Option<usize> {
+    match &node.op {
+        Op::Slot(slot) => Some(*slot),
+        Op::Convert(to, from) => {
+            let slot = one_to_one(from, scope)?;
+            let direct = matches!(from.op, Op::Slot(_));
+            // Equal decimals have several texts (1.5, 1.50), unequal doubles are not told apart by
+            // every database's index; every other type has one text a value.
+            let told_apart = match scope.type_of(slot)? {
+                Type::Decimal | Type::Double | Type::Bytes | Type::Null => false,
+                Type::String => direct && matches!(to, To::String | To::Bytes),
+                _ => direct && matches!(to, To::String),
+            };
+            told_apart.then_some(slot)
+        }
+        // One varying part between constants; of two it would not be clear where one ends.
+        Op::Concat(parts) => {
+            let mut varying = parts.iter().filter(|part| part.constant().is_none());
+            let only = varying.next().filter(|_| varying.next().is_none())?;
+            one_to_one(only, scope)
+        }
+        _ => None,
+    }
+}
+
+fn collect_slots(node: &Node, slots: &mut BTreeSet<usize>) {
+    if let Op::Slot(slot) | Op::Has(slot) = node.op {
+        slots.insert(slot);
+    }
+    for part in node.parts() {
+        collect_slots(part, slots);
+    }
+}
+
+impl Expression {
+    /// The type of its value, and whether it may be null.
+    pub fn result(&self) -> (&Type, bool) {
+        (&self.r#type, self.nullable)
+    }
+
+    /// The slots that it reads, ascending, each once.
+    pub fn slots(&self) -> &[usize] {
+        &self.slots
+    }
+
+    /// The slot whose values it maps one to one, if it is known to: `row.id`,
+    /// `"C-" + string(row.id)`.
+    pub fn one_to_one(&self) -> Option<usize> {
+        self.one_to_one
+    }
+
+    /// Its value for a row.
+    pub fn evaluate<'a, R: Row<'a>>(
+        &'a self,
+        row: &R,
+        scratch: &'a Scratch,
+    ) -> Result<Value<'a>, EvalError> {
+        self.root.value(&Run { row, scratch })
+    }
+
+    /// Whether it is true for a row; its type is bool, not nullable.
+    pub fn holds<'a, R: Row<'a>>(
+        &'a self,
+        row: &R,
+        scratch: &'a Scratch,
+    ) -> Result<bool, EvalError> {
+        self.root.truth(&Run { row, scratch })
+    }
+}

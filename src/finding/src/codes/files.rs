@@ -1,0 +1,287 @@
+//! Faults in the files themselves: YAML, keys, shapes, names, secrets.
+
+use crate::Code;
+
+/// A file or folder that cannot be read.
+pub static UNREADABLE: Code = Code {
+    id: "ONR-101",
+    title: "file cannot be read",
+    reason: "A file that is named cannot be opened, or is not UTF-8 text. What it says would be missing from the gateway.",
+    example: "",
+    remedy: "Check the path, the file's permissions and, in a container, that it is mounted.",
+};
+
+/// Text that is not YAML, or YAML that the language has no use for.
+pub static YAML: Code = Code {
+    id: "ONR-102",
+    title: "not valid YAML",
+    reason: "The text cannot be read as one YAML document. Nothing behind the fault can be trusted, so the whole file is refused.",
+    example: "owner: { team: order-management\ndescription: a brace is still open",
+    remedy: "Look at the line shown and the one before it. Quote texts that hold `: `, `, `, `{`, `}` or ` #`.",
+};
+
+/// A key that the language does not have.
+pub static UNKNOWN_KEY: Code = Code {
+    id: "ONR-103",
+    title: "unknown key",
+    reason: "A key that nobody reads is a mistake that nobody sees: a misspelt `optional` would change a contract in silence.",
+    example: "discription: Every order of the shop.",
+    remedy: "Correct the spelling, or remove the key. The reference lists every key.",
+};
+
+/// A key or word of the language that is not built yet.
+pub static NOT_BUILT: Code = Code {
+    id: "ONR-104",
+    title: "not built yet",
+    reason: "The key or word is part of the language, but this version cannot do what it says. Reading it and doing nothing would break the promise that stands in the file.",
+    example: "on_error: quarantine",
+    remedy: "Leave it out for now; the reference says what is delivered.",
+};
+
+/// A key that stands twice in one map.
+pub static DUPLICATE_KEY: Code = Code {
+    id: "ONR-105",
+    title: "duplicate key",
+    reason: "One of the two values would hide the other, and which one is not to be seen.",
+    example: "status: active\nstatus: draft",
+    remedy: "Remove one of the two, or rename it.",
+};
+
+/// A key that must be there and is not.
+pub static MISSING_KEY: Code = Code {
+    id: "ONR-106",
+    title: "missing key",
+    reason: "Without it the file does not say enough: nothing is guessed.",
+    example: "product: commerce.orders.v1\nstatus: active\n# no owner",
+    remedy: "Add the key; the reference shows an example of each.",
+};
+
+/// A list where a map must stand, and the like.
+pub static WRONG_SHAPE: Code = Code {
+    id: "ONR-107",
+    title: "wrong shape",
+    reason: "Each key has one shape: a text, a list or a map. There are no second spellings.",
+    example: "key: order_id\n# a list: key: [order_id]",
+    remedy: "Write the value in the shape that the finding names.",
+};
+
+/// A word that is not one of those that may stand here.
+pub static UNKNOWN_WORD: Code = Code {
+    id: "ONR-108",
+    title: "unknown word",
+    reason: "Only some words may stand under this key, and this is none of them.",
+    example: "on_truncate: delete",
+    remedy: "Use one of the words that the finding lists.",
+};
+
+/// A number, duration, size, address or other value that does not parse.
+pub static BAD_VALUE: Code = Code {
+    id: "ONR-109",
+    title: "value cannot be read",
+    reason: "The value does not have the form that the key asks for. Durations and sizes carry their unit, so that nobody has to remember which one is meant.",
+    example: "drain: 20\n# drain: 20s",
+    remedy: "Write it as the finding shows.",
+};
+
+/// A file that is too long, too deep or too much repeated.
+pub static BOUNDS: Code = Code {
+    id: "ONR-110",
+    title: "file too large",
+    reason: "Files are read within fixed bounds on length, depth, number of values and number of files, so that no file can exhaust the memory of the program that reads it.",
+    example: "",
+    remedy: "Split the file. A file of one product is far below every bound.",
+};
+
+/// A path that leads out of the gateway's folder.
+pub static OUTSIDE: Code = Code {
+    id: "ONR-111",
+    title: "outside the gateway's folder",
+    reason: "Files are read from the gateway file's folder and below it only, symbolic links resolved: a file that may be written by one team must not reach into another's.",
+    example: "products: [../other-team/*.yaml]",
+    remedy: "Move the file below the gateway's folder, or start a gateway file where it is.",
+};
+
+/// A pattern under `products` that finds nothing.
+pub static NO_FILES: Code = Code {
+    id: "ONR-112",
+    title: "no file found",
+    reason: "A pattern or name under `products` finds no file. A gateway without products does nothing; one that lost a folder would do less than it should.",
+    example: "products: [produts/**/*.yaml]",
+    remedy: "Check the pattern; it is relative to the gateway file's folder.",
+};
+
+/// A first key that does not say what the file is.
+pub static FIRST_KEY: Code = Code {
+    id: "ONR-113",
+    title: "the first key does not say what the file is",
+    reason: "The file's first key (`gateway`, `product`, `fixtures` or `policy`) decides what may stand in it, so that every other fault can be told exactly.",
+    example: "description: Every order.\nproduct: commerce.orders.v1",
+    remedy: "Begin the file with its `product:` (or `gateway:`) line.",
+};
+
+/// A name that may not be spelt so.
+pub static BAD_NAME: Code = Code {
+    id: "ONR-114",
+    title: "name not allowed",
+    reason: "Names become names elsewhere: a gateway's the slot's, a product's the topic's and the schema's namespace, a field's the Avro field's. They are spelt so that they are the same everywhere.",
+    example: "product: Commerce.Orders\n# commerce.orders.v1",
+    remedy: "Spell it by the pattern that the finding shows.",
+};
+
+/// Two things of one name.
+pub static DUPLICATE_NAME: Code = Code {
+    id: "ONR-115",
+    title: "name used twice",
+    reason: "Two products of one name would write to one topic; two fields that differ in upper and lower case alone cannot be told apart in many of the languages that read them.",
+    example: "orderId: { type: long, from: a }\norderid: { type: long, from: b }",
+    remedy: "Rename one of the two.",
+};
+
+/// A key field that cannot be part of a key.
+pub static KEY_FIELD: Code = Code {
+    id: "ONR-116",
+    title: "field cannot be part of the key",
+    reason: "A key field is one of the product's own top-level fields, is always there, and has one spelling for one value: not optional, not left out, not a float, a list or a record.",
+    example: "key: [total]\nfields:\n  total: { type: double, from: tot_amt }",
+    remedy: "Choose fields that identify the thing, usually those mapped from the table's primary key.",
+};
+
+/// Personal data without a word about its protection.
+pub static UNPROTECTED: Code = Code {
+    id: "ONR-117",
+    title: "personal data without protection",
+    reason: "A field classified `personal` would be readable by everybody who may read the topic. Whoever wants that says so, with the reason.",
+    example: "email: { type: string, from: email, classification: personal }",
+    remedy: "Add `protect: { drop: true }`, `protect: { hmac: KEY }` or `protect: { none: \"reason\" }`.",
+};
+
+/// A protection that cannot be applied.
+pub static PROTECTION: Code = Code {
+    id: "ONR-118",
+    title: "protection does not fit",
+    reason: "The protection names a key that the gateway does not declare, or the field's type cannot carry its result: an HMAC is a text.",
+    example: "total: { type: \"decimal(12,2)\", from: tot_amt, protect: { hmac: pii_2026 } }",
+    remedy: "Declare the key under the gateway file's `keys`, or choose another protection.",
+};
+
+/// An enum whose symbols do not agree.
+pub static ENUM_SYMBOL: Code = Code {
+    id: "ONR-119",
+    title: "enum symbols do not agree",
+    reason: "`otherwise` must give something that readers of the schema know, and `values` says which codes give which symbol.",
+    example: "values: { \"N\": NEW }\notherwise: { value: OTHER }",
+    remedy: "Use one of the symbols of `values`, or the `default`.",
+};
+
+/// Not exactly one of `from` and `expr`.
+pub static FIELD_SOURCE: Code = Code {
+    id: "ONR-120",
+    title: "a field has one source",
+    reason: "A value comes from a column (`from`) or from an expression (`expr`): from exactly one of them.",
+    example: "order_id: { type: long, from: ord_no, expr: row.ord_no }",
+    remedy: "Keep one of the two.",
+};
+
+/// A decimal out of bounds.
+pub static DECIMAL: Code = Code {
+    id: "ONR-121",
+    title: "decimal out of bounds",
+    reason: "A decimal has 1 to 38 digits in all, and no more of them behind the point than in all.",
+    example: "total: { type: \"decimal(2,5)\", from: tot_amt }",
+    remedy: "Write `decimal(PRECISION,SCALE)`, e.g. `decimal(12,2)`.",
+};
+
+/// `parse`, `zone` and `ambiguous` that do not go together.
+pub static PARSE: Code = Code {
+    id: "ONR-122",
+    title: "text date cannot be read so",
+    reason: "A text becomes a moment in time only if its format gives every part of it and its zone is known: by the format's own offset or by `zone`.",
+    example: "placed_at: { type: timestamp, from: ord_dt, parse: \"%Y%m%d\" }",
+    remedy: "Complete the format; add `zone: Europe/London` (an IANA name) to a timestamp whose text has no offset.",
+};
+
+/// A key that exists, but not beside this kind or type.
+pub static MISPLACED_KEY: Code = Code {
+    id: "ONR-123",
+    title: "key does not belong here",
+    reason: "What may stand beside `kind` or `type` depends on it. The key exists, but says nothing here.",
+    example: "order_id: { type: long, from: ord_no, zone: Europe/London }",
+    remedy: "Remove the key, or change the type.",
+};
+
+/// A secret in a file.
+pub static SECRET_IN_FILE: Code = Code {
+    id: "ONR-124",
+    title: "secret in a file",
+    reason: "Files are committed, copied and shown; a secret in one is a secret no more. Findings never show it again.",
+    example: "password: hunter2",
+    remedy: "Write `{ env: NAME }` or `{ file: /run/secrets/x }`, and change the secret that stood there.",
+};
+
+/// A setting that names no key of the gateway file.
+pub static UNKNOWN_SETTING: Code = Code {
+    id: "ONR-125",
+    title: "setting names no key",
+    reason: "An environment variable `ONRAMP_…` or a `--set` sets a key of the gateway file by its path. This one leads nowhere.",
+    example: "",
+    remedy: "`ONRAMP_SOURCE__URL` and `--set source.url=…` set `url` under `source`; correct the path or remove the setting.",
+};
+
+/// A property that the gateway sets itself.
+pub static OWNED_PROPERTY: Code = Code {
+    id: "ONR-126",
+    title: "property belongs to the gateway",
+    reason: "The promise of exactly once rests on this property of the Kafka client, or it has a key of its own in the gateway file.",
+    example: "kafka:\n  properties: { enable.idempotence: false }",
+    remedy: "Remove it from `kafka.properties`.",
+};
+
+/// Limits that contradict each other.
+pub static LIMITS: Code = Code {
+    id: "ONR-127",
+    title: "limits contradict each other",
+    reason: "A row must fit into a chunk, and a chunk into the queue; else the largest one that is allowed could never pass.",
+    example: "limits: { row: 16MiB, chunk: 8MiB }",
+    remedy: "Raise the larger limit or lower the smaller one.",
+};
+
+/// A product that is read but not published.
+pub static UNPUBLISHED_DRAFT: Code = Code {
+    id: "ONR-128",
+    title: "draft is not published",
+    reason: "A product with `status: draft` is checked, but published only by a gateway that says `drafts: true`.",
+    example: "status: draft",
+    remedy: "Set `status: active` when it is ready, or `drafts: true` in the gateway file of a test system.",
+};
+
+/// All of them, in order.
+pub const ALL: &[&Code] = &[
+    &UNREADABLE,
+    &YAML,
+    &UNKNOWN_KEY,
+    &NOT_BUILT,
+    &DUPLICATE_KEY,
+    &MISSING_KEY,
+    &WRONG_SHAPE,
+    &UNKNOWN_WORD,
+    &BAD_VALUE,
+    &BOUNDS,
+    &OUTSIDE,
+    &NO_FILES,
+    &FIRST_KEY,
+    &BAD_NAME,
+    &DUPLICATE_NAME,
+    &KEY_FIELD,
+    &UNPROTECTED,
+    &PROTECTION,
+    &ENUM_SYMBOL,
+    &FIELD_SOURCE,
+    &DECIMAL,
+    &PARSE,
+    &MISPLACED_KEY,
+    &SECRET_IN_FILE,
+    &UNKNOWN_SETTING,
+    &OWNED_PROPERTY,
+    &LIMITS,
+    &UNPUBLISHED_DRAFT,
+];

@@ -1,0 +1,237 @@
+//! A mapping that does not fit its table.
+
+use crate::Code;
+
+/// Column does not exist.
+pub static COLUMN_UNKNOWN: Code = Code {
+    id: "ONR-301",
+    title: "column does not exist",
+    reason: "A product maps a column that its table does not have.",
+    example: "from: ord_nr",
+    remedy: "Name a column that the table has.",
+};
+
+/// Column's type is not carried.
+pub static COLUMN_UNSUPPORTED: Code = Code {
+    id: "ONR-302",
+    title: "column's type is not carried",
+    reason: "Values of this type cannot be carried without guessing, so no product may map the column.",
+    example: "from: location",
+    remedy: "Leave the column out, or have the database show it as a type that is carried, e.g. by a generated column.",
+};
+
+/// Type cannot be converted.
+pub static TYPE_MISMATCH: Code = Code {
+    id: "ONR-303",
+    title: "type cannot be converted",
+    reason: "A column's values are converted to the field's type only where nothing can be lost.",
+    example: "total: { type: int, from: tot_amt }",
+    remedy: "Choose a type that holds every value of the column, or convert with expr.",
+};
+
+/// Nullable column in a required field.
+pub static NULLABLE: Code = Code {
+    id: "ONR-304",
+    title: "nullable column in a required field",
+    reason: "The column may be null and the field may not. A row with a null there fails.",
+    example: "email: { type: string, from: email }",
+    remedy: "Say optional: true, or give a value with expr, e.g. row.email.orElse(\"\").",
+};
+
+/// Key may not tell rows apart.
+pub static KEY_NOT_UNIQUE: Code = Code {
+    id: "ONR-306",
+    title: "key may not tell rows apart",
+    reason: "Two rows with one key would overwrite each other in the topic. The key must hold every column of a unique index that covers every row, unchanged or converted one to one.",
+    example: "key: [customer_id]",
+    remedy: "Add the missing fields to the key, or say why it is unique: key_unique: { reason: ... }.",
+};
+
+/// Key cannot be computed from the old row.
+pub static KEY_NOT_IN_BEFORE: Code = Code {
+    id: "ONR-307",
+    title: "key cannot be computed from the old row",
+    reason: "A delete brings only the columns of the replica identity. A key field that needs others could not be computed, and the delete would be lost.",
+    example: "key: [reference]",
+    remedy: "Build the key from the replica identity's columns, or set REPLICA IDENTITY FULL.",
+};
+
+/// Key rests on a deferrable index.
+pub static KEY_DEFERRABLE: Code = Code {
+    id: "ONR-308",
+    title: "key rests on a deferrable index",
+    reason: "Within a transaction a deferrable index lets two rows hold one key, so that a key move's tombstone could erase the other row.",
+    example: "",
+    remedy: "Use a key on an index that is not deferrable, or make the constraint NOT DEFERRABLE.",
+};
+
+/// Format cannot be used.
+pub static PARSE_FORMAT: Code = Code {
+    id: "ONR-309",
+    title: "format cannot be used",
+    reason: "The format of parse must say everything that the field's type needs, and nothing that it would lose.",
+    example: "parse: \"%d/%m\"",
+    remedy: "Use %Y %m %d %j %b %H %I %p %M %S %f %z %F %T and literal text.",
+};
+
+/// Codes do not fit the column.
+pub static CODES: Code = Code {
+    id: "ONR-310",
+    title: "codes do not fit the column",
+    reason: "The codes under values are compared with the column's own labels.",
+    example: "values: { \"N\": NEW }",
+    remedy: "List every label of the column, or say otherwise.",
+};
+
+/// Protection key is missing.
+pub static KEY_MISSING: Code = Code {
+    id: "ONR-311",
+    title: "protection key is missing",
+    reason: "A field is protected by a key that was not handed over.",
+    example: "protect: { hmac: pii_2026 }",
+    remedy: "Declare the key under keys in the gateway file.",
+};
+
+/// Old rows are not in the log.
+pub static NO_BEFORE_IMAGE: Code = Code {
+    id: "ONR-312",
+    title: "old rows are not in the log",
+    reason: "Without a replica identity updates and deletes cannot be followed.",
+    example: "",
+    remedy: "Give the table a primary key, or set a replica identity.",
+};
+
+/// Mapped column changed.
+pub static TABLE_CHANGED: Code = Code {
+    id: "ONR-313",
+    title: "mapped column changed",
+    reason: "The table no longer has a mapped column as the mapping was checked with. Going on would publish wrong or missing values.",
+    example: "",
+    remedy: "Adapt the product's file to the table and start again: the gateway goes on where it stopped.",
+};
+
+/// Field cannot stand in a key.
+pub static KEY_FIELD: Code = Code {
+    id: "ONR-314",
+    title: "field cannot stand in a key",
+    reason: "A key field is a required, published field of the product that holds one exact value.",
+    example: "key: [address]",
+    remedy: "Name required fields of a scalar type other than float and double.",
+};
+
+/// Arrays are not carried.
+pub static ARRAY: Code = Code {
+    id: "ONR-315",
+    title: "arrays are not carried",
+    reason: "No connector carries array columns yet.",
+    example: "tags: { type: array, items: string, from: tags }",
+    remedy: "Leave the field out.",
+};
+
+/// Column has no declared precision.
+pub static DECIMAL_OPEN: Code = Code {
+    id: "ONR-316",
+    title: "column has no declared precision",
+    reason: "The column's values may have more digits than the field holds. A row that does fails.",
+    example: "total: { type: \"decimal(12,2)\", from: amount }",
+    remedy: "Declare the column as numeric(p,s), or choose a precision that surely suffices.",
+};
+
+/// Value cannot be carried.
+pub static ROW_VALUE: Code = Code {
+    id: "ONR-320",
+    title: "value cannot be carried",
+    reason: "A row holds a value that the product's field cannot hold without loss.",
+    example: "",
+    remedy: "Correct the row, or widen the field's type. The gateway never shows the value itself.",
+};
+
+/// Null in a required field.
+pub static ROW_NULL: Code = Code {
+    id: "ONR-321",
+    title: "null in a required field",
+    reason: "A row holds null where the product's field is required.",
+    example: "",
+    remedy: "Make the field optional, or give nulls a value with expr.",
+};
+
+/// Event too large.
+pub static ROW_TOO_LARGE: Code = Code {
+    id: "ONR-322",
+    title: "event too large",
+    reason: "An event with its headers is larger than limits.row.",
+    example: "",
+    remedy: "Raise limits.row, or map fewer or shorter columns.",
+};
+
+/// Value is not in the log.
+pub static ROW_LEFT_OUT: Code = Code {
+    id: "ONR-323",
+    title: "value is not in the log",
+    reason: "The change left an out-of-line value as it was, and the log does not repeat it. A placeholder or a later value would be wrong.",
+    example: "",
+    remedy: "Set REPLICA IDENTITY FULL on the table, or do not map the column.",
+};
+
+/// Code is not listed.
+pub static ROW_CODE: Code = Code {
+    id: "ONR-324",
+    title: "code is not listed",
+    reason: "A row holds a code that values does not list, and otherwise says fail.",
+    example: "",
+    remedy: "List the code, or say otherwise: { value: ... }.",
+};
+
+/// Table was truncated.
+pub static TRUNCATED: Code = Code {
+    id: "ONR-325",
+    title: "table was truncated",
+    reason: "TRUNCATE removed rows without naming them, so no tombstones can be given.",
+    example: "",
+    remedy: "Say on_truncate: ignore to go on and keep the last state of each key.",
+};
+
+/// Text is not a date or time of the format.
+pub static ROW_TIME: Code = Code {
+    id: "ONR-326",
+    title: "text is not a date or time of the format",
+    reason: "A row holds text that parse does not describe, or a local time that is ambiguous or does not exist.",
+    example: "",
+    remedy: "Correct the row or the format; say ambiguous: earlier or later.",
+};
+
+/// Row cannot be read.
+pub static ROW_UNREADABLE: Code = Code {
+    id: "ONR-327",
+    title: "row cannot be read",
+    reason: "A row of the log is not of the form that its table has.",
+    example: "",
+    remedy: "Report it with the position; the gateway never guesses.",
+};
+
+/// All of them, in order.
+pub const ALL: &[&Code] = &[
+    &COLUMN_UNKNOWN,
+    &COLUMN_UNSUPPORTED,
+    &TYPE_MISMATCH,
+    &NULLABLE,
+    &KEY_NOT_UNIQUE,
+    &KEY_NOT_IN_BEFORE,
+    &KEY_DEFERRABLE,
+    &PARSE_FORMAT,
+    &CODES,
+    &KEY_MISSING,
+    &NO_BEFORE_IMAGE,
+    &TABLE_CHANGED,
+    &KEY_FIELD,
+    &ARRAY,
+    &DECIMAL_OPEN,
+    &ROW_VALUE,
+    &ROW_NULL,
+    &ROW_TOO_LARGE,
+    &ROW_LEFT_OUT,
+    &ROW_CODE,
+    &TRUNCATED,
+    &ROW_TIME,
+    &ROW_UNREADABLE,
+];

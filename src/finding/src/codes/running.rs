@@ -1,0 +1,117 @@
+//! While it runs.
+
+use crate::Code;
+
+/// Address not free.
+pub static CANNOT_LISTEN: Code = Code {
+    id: "ONR-700",
+    title: "address not free",
+    reason: "The address for probes and metrics cannot be bound, so nobody could see how the gateway fares.",
+    example: "",
+    remedy: "Name a free address in health.listen.",
+};
+
+/// Published product without a file.
+pub static PRODUCT_WITHOUT_FILE: Code = Code {
+    id: "ONR-701",
+    title: "published product without a file",
+    reason: "The product was published before, and no file stands for it now. Going on would acknowledge its changes away.",
+    example: "",
+    remedy: "Restore its file, or keep it with status: retired.",
+};
+
+/// Retired product becomes active again.
+pub static RETIRED_RETURNS: Code = Code {
+    id: "ONR-702",
+    title: "retired product becomes active again",
+    reason: "Between its retirement and now its changes were not published: the topic has a gap.",
+    example: "",
+    remedy: "Start a new version, or keep status: retired.",
+};
+
+/// Table truncated.
+pub static TRUNCATED: Code = Code {
+    id: "ONR-703",
+    title: "table truncated",
+    reason: "The table was emptied by TRUNCATE, which gives no row-by-row changes; the topic would keep events of rows that are gone.",
+    example: "",
+    remedy: "Say on_truncate: ignore where that is meant; tombstones for the rows must come from elsewhere.",
+};
+
+/// Progress of another gateway.
+pub static OTHER_GATEWAY: Code = Code {
+    id: "ONR-704",
+    title: "progress of another gateway",
+    reason: "The progress topic holds another gateway's records.",
+    example: "",
+    remedy: "Give this gateway a name of its own.",
+};
+
+/// Could not drain in time.
+pub static DRAIN_TIMED_OUT: Code = Code {
+    id: "ONR-705",
+    title: "could not drain in time",
+    reason: "What was read was not published before the deadline. Nothing is lost: it is read again at the next start.",
+    example: "",
+    remedy: "Raise drain, or look at what keeps Kafka.",
+};
+
+/// Mapping changed.
+pub static MAPPING_CHANGED: Code = Code {
+    id: "ONR-706",
+    title: "mapping changed",
+    reason: "The mapping differs from the one that earlier events were made with: they keep the old meaning.",
+    example: "",
+    remedy: "Start a new version where consumers would mind.",
+};
+
+/// No product to publish.
+pub static NOTHING_TO_PUBLISH: Code = Code {
+    id: "ONR-707",
+    title: "no product to publish",
+    reason: "No product is active, so there is nothing to do.",
+    example: "",
+    remedy: "Set a product's status to active, or drafts: true to publish drafts.",
+};
+
+/// Secret cannot be read.
+pub static SECRET_UNREADABLE: Code = Code {
+    id: "ONR-708",
+    title: "secret cannot be read",
+    reason: "A password or key is read from the place that the gateway file names, and it is not there.",
+    example: "",
+    remedy: "Set the environment variable, or make the file readable to the gateway.",
+};
+
+/// Keys changed.
+pub static KEY_CHANGED: Code = Code {
+    id: "ONR-709",
+    title: "keys changed",
+    reason: "Events of one thing would get another key than before: another partition, no order between them, and tombstones that miss.",
+    example: "",
+    remedy: "Restore the key as it was, or start a new version.",
+};
+
+/// A fault of the program itself.
+pub static INTERNAL: Code = Code {
+    id: "ONR-799",
+    title: "internal fault",
+    reason: "The program found itself in a state that it takes for impossible. It stops, since going on could lose or double data.",
+    example: "",
+    remedy: "Restart it: it goes on from its last committed progress. Report the message and the log lines before it.",
+};
+
+/// All of them, in order.
+pub const ALL: &[&Code] = &[
+    &CANNOT_LISTEN,
+    &PRODUCT_WITHOUT_FILE,
+    &RETIRED_RETURNS,
+    &TRUNCATED,
+    &OTHER_GATEWAY,
+    &DRAIN_TIMED_OUT,
+    &MAPPING_CHANGED,
+    &NOTHING_TO_PUBLISH,
+    &SECRET_UNREADABLE,
+    &KEY_CHANGED,
+    &INTERNAL,
+];

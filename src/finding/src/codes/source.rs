@@ -1,0 +1,407 @@
+//! The source database: catalogue, slot, publication, log.
+
+use crate::Code;
+
+/// Password cannot be read.
+pub static NO_PASSWORD: Code = Code {
+    id: "ONR-400",
+    title: "password cannot be read",
+    reason: "The password is read again at each connection, from the place that the gateway file names.",
+    example: "",
+    remedy: "Set the environment variable, or make the file readable to the gateway.",
+};
+
+/// Source unreachable.
+pub static UNREACHABLE: Code = Code {
+    id: "ONR-401",
+    title: "source unreachable",
+    reason: "No connection to the database could be made, or it broke. The gateway tries again with growing pauses.",
+    example: "",
+    remedy: "Check host, port, network and that the server runs.",
+};
+
+/// Connection refused by the source.
+pub static NOT_LET_IN: Code = Code {
+    id: "ONR-402",
+    title: "connection refused by the source",
+    reason: "The server answered, but does not let this role in. Trying again cannot help, and might lock the account.",
+    example: "",
+    remedy: "Check role, password, database name and pg_hba.conf.",
+};
+
+/// Statement refused by the source.
+pub static STATEMENT_FAILED: Code = Code {
+    id: "ONR-403",
+    title: "statement refused by the source",
+    reason: "The server refuses a statement on its catalogue.",
+    example: "",
+    remedy: "The reason holds the server's own message; most often a right is lacking.",
+};
+
+/// Server too old.
+pub static SERVER_TOO_OLD: Code = Code {
+    id: "ONR-404",
+    title: "server too old",
+    reason: "Publications before 15 have neither row filters nor column lists, and nothing older is tested against.",
+    example: "",
+    remedy: "Upgrade to PostgreSQL 15 or later.",
+};
+
+/// Server is a standby.
+pub static STANDBY: Code = Code {
+    id: "ONR-405",
+    title: "server is a standby",
+    reason: "A standby's slots and snapshots do not hold what the gateway relies on.",
+    example: "",
+    remedy: "Point source.url at the primary.",
+};
+
+/// Wal_level is not logical.
+pub static WAL_LEVEL: Code = Code {
+    id: "ONR-406",
+    title: "wal_level is not logical",
+    reason: "Rows can be read from the log only at this level.",
+    example: "",
+    remedy: "ALTER SYSTEM SET wal_level = 'logical', then restart the server.",
+};
+
+/// Log may grow without bound.
+pub static UNBOUNDED_WAL: Code = Code {
+    id: "ONR-407",
+    title: "log may grow without bound",
+    reason: "With max_slot_wal_keep_size = -1 a gateway that is down for long fills the server's disk and stops the application.",
+    example: "",
+    remedy: "Set a bound, or accept it by source.accept: [unbounded_wal].",
+};
+
+/// Encoding without meaning.
+pub static ENCODING: Code = Code {
+    id: "ONR-408",
+    title: "encoding without meaning",
+    reason: "A SQL_ASCII database does not say what its bytes mean as text.",
+    example: "",
+    remedy: "Move the data to a database with a stated encoding.",
+};
+
+/// Role may not replicate.
+pub static MAY_NOT_REPLICATE: Code = Code {
+    id: "ONR-409",
+    title: "role may not replicate",
+    reason: "Streaming needs the attribute REPLICATION, or a service that grants it by membership.",
+    example: "",
+    remedy: "ALTER ROLE … REPLICATION.",
+};
+
+/// No slot or walsender free.
+pub static NO_FREE_SLOT: Code = Code {
+    id: "ONR-410",
+    title: "no slot or walsender free",
+    reason: "Each gateway needs one replication slot and one walsender.",
+    example: "",
+    remedy: "Raise max_replication_slots or max_wal_senders, or drop slots that nobody needs.",
+};
+
+/// Table not found.
+pub static NO_TABLE: Code = Code {
+    id: "ONR-411",
+    title: "table not found",
+    reason: "A product maps a table that does not exist; names are taken as they are written, case included.",
+    example: "",
+    remedy: "Correct source.table.",
+};
+
+/// Not a table with a log.
+pub static NOT_A_TABLE: Code = Code {
+    id: "ONR-412",
+    title: "not a table with a log",
+    reason: "Changes of views, foreign, unlogged and temporary tables are not in the log.",
+    example: "",
+    remedy: "Map the tables that it is made of.",
+};
+
+/// Partitioned table without a primary key.
+pub static PARTITIONS_WITHOUT_KEY: Code = Code {
+    id: "ONR-413",
+    title: "partitioned table without a primary key",
+    reason: "Replica identities other than the primary key are not inherited by new partitions; the application's own updates of such a partition would fail.",
+    example: "",
+    remedy: "Add a primary key to the root, or accept it by source.accept: [partitions_without_key] and give each new partition a replica identity before it is attached.",
+};
+
+/// No usable replica identity.
+pub static NO_REPLICA_IDENTITY: Code = Code {
+    id: "ONR-414",
+    title: "no usable replica identity",
+    reason: "Once a table without one is published, PostgreSQL refuses the application's own UPDATE and DELETE. Such a table is never added to the publication.",
+    example: "",
+    remedy: "Add a primary key, or set REPLICA IDENTITY USING INDEX or FULL.",
+};
+
+/// Values may be left out of the log.
+pub static TOAST: Code = Code {
+    id: "ONR-415",
+    title: "values may be left out of the log",
+    reason: "An update leaves a value that is stored out of line out of the log when it does not change it. Without a whole before image the gateway cannot know it and stops there.",
+    example: "",
+    remedy: "Set REPLICA IDENTITY FULL, or accept the stop by unchanged_toast: stop.",
+};
+
+/// Publication not found.
+pub static NO_PUBLICATION: Code = Code {
+    id: "ONR-416",
+    title: "publication not found",
+    reason: "The gateway file names a publication that a DBA makes.",
+    example: "",
+    remedy: "Run the printed statement.",
+};
+
+/// Publication unfit.
+pub static WRONG_PUBLICATION: Code = Code {
+    id: "ONR-417",
+    title: "publication unfit",
+    reason: "The publication lacks tables or operations, narrows them, or does not publish through the partition root.",
+    example: "",
+    remedy: "Run the printed statements.",
+};
+
+/// Slot not found.
+pub static NO_SLOT: Code = Code {
+    id: "ONR-418",
+    title: "slot not found",
+    reason: "The gateway file names a slot that a DBA makes.",
+    example: "",
+    remedy: "Run the printed statement.",
+};
+
+/// Slot is another's.
+pub static WRONG_SLOT: Code = Code {
+    id: "ONR-419",
+    title: "slot is another's",
+    reason: "The slot has another plugin or database, ends with its session, or sends prepared transactions.",
+    example: "",
+    remedy: "Name another slot, or rename the gateway.",
+};
+
+/// Log lost.
+pub static LOG_LOST: Code = Code {
+    id: "ONR-420",
+    title: "log lost",
+    reason: "The slot kept more than max_slot_wal_keep_size, and the server removed it.",
+    example: "",
+    remedy: "Start anew under another gateway name, or restore the missing changes first; raise the bound.",
+};
+
+/// Slot gone.
+pub static SLOT_GONE: Code = Code {
+    id: "ONR-421",
+    title: "slot gone",
+    reason: "Progress stands at a position that no slot holds any more. A new slot would lose every change between without a word.",
+    example: "",
+    remedy: "Find out who dropped it; start anew under another gateway name, or restore the missing changes first.",
+};
+
+/// Slot ahead of progress.
+pub static SLOT_AHEAD: Code = Code {
+    id: "ONR-422",
+    title: "slot ahead of progress",
+    reason: "The slot was made anew or advanced by somebody else; the changes between are gone from it.",
+    example: "",
+    remedy: "Find out who did; start anew under another gateway name, or restore the missing changes first.",
+};
+
+/// Another database system.
+pub static OTHER_SYSTEM: Code = Code {
+    id: "ONR-423",
+    title: "another database system",
+    reason: "Progress was made on another database; its positions say nothing about this one's log.",
+    example: "",
+    remedy: "Point source.url at the right database, or use another gateway name.",
+};
+
+/// Another timeline.
+pub static OTHER_TIMELINE: Code = Code {
+    id: "ONR-424",
+    title: "another timeline",
+    reason: "The server was promoted, and progress may hold changes that it does not have.",
+    example: "",
+    remedy: "Compare the printed positions; start anew under another gateway name where changes were lost.",
+};
+
+/// To be made by a DBA.
+pub static MAY_NOT_CREATE: Code = Code {
+    id: "ONR-425",
+    title: "to be made by a DBA",
+    reason: "The gateway may not create or alter it.",
+    example: "",
+    remedy: "Run the printed statements.",
+};
+
+/// Position unreadable.
+pub static BAD_POSITION: Code = Code {
+    id: "ONR-426",
+    title: "position unreadable",
+    reason: "A position is not of the form that this source has.",
+    example: "",
+    remedy: "Do not edit the progress topic; restore its last record.",
+};
+
+/// Other tables inherit from it.
+pub static INHERITED: Code = Code {
+    id: "ONR-427",
+    title: "other tables inherit from it",
+    reason: "A query of the table sees the rows of the tables that inherit from it, but the log counts those rows to them, so the product would lack them.",
+    example: "",
+    remedy: "Map the tables that inherit from it, or end the inheritance.",
+};
+
+/// Partition hidden behind its root.
+pub static HIDDEN_PARTITION: Code = Code {
+    id: "ONR-428",
+    title: "partition hidden behind its root",
+    reason: "Where a partitioned table is published, its partitions' changes come under its name and under none of theirs.",
+    example: "",
+    remedy: "Map the root, or take it out of the publication.",
+};
+
+/// Published for nothing.
+pub static UNMAPPED_TABLES: Code = Code {
+    id: "ONR-429",
+    title: "published for nothing",
+    reason: "The publication holds tables that no product maps any more. A start only ever adds tables, since another instance may still stream them.",
+    example: "",
+    remedy: "Run the printed statement when no other instance needs them.",
+};
+
+/// Progress ahead of the log.
+pub static PROGRESS_AHEAD: Code = Code {
+    id: "ONR-430",
+    title: "progress ahead of the log",
+    reason: "The server was set back to an earlier state. Its next changes would be taken for ones that are published already, and be lost.",
+    example: "",
+    remedy: "Start anew under another gateway name, or restore the server to a state that holds the published changes.",
+};
+
+/// TLS cannot be set up.
+pub static TLS_UNUSABLE: Code = Code {
+    id: "ONR-450",
+    title: "TLS cannot be set up",
+    reason: "The certificates to trust are missing or unreadable, or the server does not speak TLS, so the connection would not be as safe as the file says.",
+    example: "",
+    remedy: "Name the authority that signed the server's certificate in `source.tls.ca`, or let the server speak TLS (`ssl = on`).",
+};
+
+/// Authentication not possible.
+pub static AUTHENTICATION: Code = Code {
+    id: "ONR-451",
+    title: "authentication not possible",
+    reason: "The server asks for a proof of identity that the gateway does not give, or gives none itself.",
+    example: "",
+    remedy: "Let pg_hba.conf ask for scram-sha-256, and set `source.password`.",
+};
+
+/// Connection to the log lost.
+pub static CONNECTION_LOST: Code = Code {
+    id: "ONR-452",
+    title: "connection to the log lost",
+    reason: "The replication connection was cut. The gateway connects again and goes on from its progress.",
+    example: "",
+    remedy: "Look in the server's log for the reason if it happens often.",
+};
+
+/// Log refused by the server.
+pub static LOG_REFUSED: Code = Code {
+    id: "ONR-453",
+    title: "log refused by the server",
+    reason: "The server ended or refused the stream of its log.",
+    example: "",
+    remedy: "Follow the server's own message.",
+};
+
+/// Log not understood.
+pub static LOG_UNREADABLE: Code = Code {
+    id: "ONR-454",
+    title: "log not understood",
+    reason: "The server sent something that the protocol does not have, and skipping it could lose a change.",
+    example: "",
+    remedy: "Report the message with the server's version.",
+};
+
+/// Record of the log too large.
+pub static RECORD_TOO_LARGE: Code = Code {
+    id: "ONR-455",
+    title: "record of the log too large",
+    reason: "A single change is larger than the memory that it may take.",
+    example: "",
+    remedy: "Raise `limits.chunk`, or leave the wide columns out of the publication's column list.",
+};
+
+/// Before image not as declared.
+pub static IDENTITY_CHANGED: Code = Code {
+    id: "ONR-456",
+    title: "before image not as declared",
+    reason: "A before image holds less than the table's replica identity promised, so a decision taken from it could be wrong.",
+    example: "",
+    remedy: "Give every partition the replica identity of the root, then restart.",
+};
+
+/// Published table no longer in the publication.
+pub static UNPUBLISHED: Code = Code {
+    id: "ONR-431",
+    title: "published table no longer in the publication",
+    reason: "A product was published from this table, and the publication no longer holds it: the changes since then are lost to the slot. Putting the table back would hide the gap.",
+    example: "",
+    remedy: "Find out who took it out and when; start a new version of its products, and put the old ones to status: retired.",
+};
+
+/// Mapped table renamed or replaced.
+pub static TABLE_MOVED: Code = Code {
+    id: "ONR-432",
+    title: "mapped table renamed or replaced",
+    reason: "The log brings changes of a mapped table under another name, or of another table under its name. Going on would pass its changes over, or take another table's for them.",
+    example: "",
+    remedy: "Rename it back; or start a new version of its products over the table as it is now.",
+};
+
+/// All of them, in order.
+pub const ALL: &[&Code] = &[
+    &NO_PASSWORD,
+    &UNREACHABLE,
+    &NOT_LET_IN,
+    &STATEMENT_FAILED,
+    &SERVER_TOO_OLD,
+    &STANDBY,
+    &WAL_LEVEL,
+    &UNBOUNDED_WAL,
+    &ENCODING,
+    &MAY_NOT_REPLICATE,
+    &NO_FREE_SLOT,
+    &NO_TABLE,
+    &NOT_A_TABLE,
+    &PARTITIONS_WITHOUT_KEY,
+    &NO_REPLICA_IDENTITY,
+    &TOAST,
+    &NO_PUBLICATION,
+    &WRONG_PUBLICATION,
+    &NO_SLOT,
+    &WRONG_SLOT,
+    &LOG_LOST,
+    &SLOT_GONE,
+    &SLOT_AHEAD,
+    &OTHER_SYSTEM,
+    &OTHER_TIMELINE,
+    &MAY_NOT_CREATE,
+    &BAD_POSITION,
+    &INHERITED,
+    &HIDDEN_PARTITION,
+    &UNMAPPED_TABLES,
+    &PROGRESS_AHEAD,
+    &UNPUBLISHED,
+    &TABLE_MOVED,
+    &TLS_UNUSABLE,
+    &AUTHENTICATION,
+    &CONNECTION_LOST,
+    &LOG_REFUSED,
+    &LOG_UNREADABLE,
+    &RECORD_TOO_LARGE,
+    &IDENTITY_CHANGED,
+];

@@ -1,0 +1,241 @@
+//! What probes and dashboards see: /live, /ready, /caught-up, /metrics.
+//!
+//! Read-only, and independent of source, broker and registry: /live says that the process runs,
+//! whatever else is down.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use onramp_finding::codes::running;
+use onramp_finding::{Failure, Finding, Kind, Place};
+
+/// Behind by no more than this counts as caught up.
+const CAUGHT_UP_BYTES: u64 = 1 << 20;
+/// Old news is no news.
+const LAG_KNOWN_FOR: Duration = Duration::from_secs(30);
+
+/// What the gateway does at the moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// On the way to streaming: what it does there.
+    Starting(&'static str),
+    /// Another instance streams; this one takes over when it ends.
+    Standby(String),
+    /// Changes flow.
+    Streaming,
+    /// Something failed and is tried again.
+    Retrying(String),
+    /// Told to stop; what was read is being published.
+    Draining,
+}
+
+/// What is shown; shared between the run and the server.
+#[derive(Clone)]
+pub(crate) struct Board {
+    inner: Arc<Mutex<Seen>>,
+    metrics: PrometheusHandle,
+}
+
+struct Seen {
+    phase: Phase,
+    lag: Option<(u64, Instant)>,
+    waiting: Option<String>,
+}
+
+impl Board {
+    /// Installs the recorder of metrics; once a process.
+    pub(crate) fn install() -> Result<Board, Failure> {
+        let recorder = PrometheusBuilder::new()
+            .set_buckets_for_metric(
+                Matcher::Suffix("_seconds".into()),
+                &[
+                    0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+                    60.0,
+                ],
+            )
+            .map(|b| b.build_recorder());
+        let recorder = recorder.map_err(|e| internal(&e.to_string()))?;
+        let metrics = recorder.handle();
+        metrics::set_global_recorder(recorder).map_err(|e| internal(&e.to_string()))?;
+        describe();
+        Ok(Board {
+            inner: Arc::new(Mutex::new(Seen {
+                phase: Phase::Starting("beginning"),
+                lag: None,
+                waiting: None,
+            })),
+            metrics,
+        })
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        // Plain data, whole whatever happened to the thread that held it.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says what the gateway does now; logged where it changed.
+    pub(crate) fn set(&self, phase: Phase) {
+        let mut seen = self.seen();
+        if seen.phase == phase {
+            return;
+        }
+        match &phase {
+            Phase::Starting(what) => tracing::info!(what, "starting"),
+            Phase::Standby(holder) => {
+                tracing::info!(%holder, "standby: another instance holds the slot");
+            }
+            Phase::Streaming => tracing::info!("streaming"),
+            Phase::Retrying(why) => tracing::warn!(%why, "trying again"),
+            Phase::Draining => tracing::info!("draining"),
+        }
+        if phase != Phase::Streaming {
+            seen.lag = None;
+            seen.waiting = None;
+        }
+        seen.phase = phase;
+    }
+
+    /// How far the stream is behind.
+    pub(crate) fn lag(&self, bytes: u64) {
+        self.seen().lag = Some((bytes, Instant::now()));
+    }
+
+    /// What publishing waits for.
+    pub(crate) fn waiting(&self, why: Option<String>) {
+        self.seen().waiting = why;
+    }
+
+    fn ready(&self) -> (StatusCode, String) {
+        let seen = self.seen();
+        match (&seen.phase, &seen.waiting) {
+            (Phase::Streaming, Some(why)) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("waiting for Kafka: {why}\n"),
+            ),
+            (Phase::Streaming, None) => (StatusCode::OK, "streaming\n".into()),
+            (Phase::Standby(holder), _) => (StatusCode::OK, format!("standby: {holder} streams\n")),
+            (Phase::Starting(what), _) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("starting: {what}\n"),
+            ),
+            (Phase::Retrying(why), _) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("trying again: {why}\n"),
+            ),
+            (Phase::Draining, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n".into()),
+        }
+    }
+
+    fn caught_up(&self) -> (StatusCode, String) {
+        let seen = self.seen();
+        match (&seen.phase, seen.lag) {
+            (Phase::Streaming, Some((bytes, at))) if at.elapsed() < LAG_KNOWN_FOR => {
+                let code = if bytes <= CAUGHT_UP_BYTES {
+                    StatusCode::OK
+                } else {
+                    StatusCode::SERVICE_UNAVAILABLE
+                };
+                (code, format!("{bytes} bytes behind\n"))
+            }
+            _ => (StatusCode::SERVICE_UNAVAILABLE, "not known\n".into()),
+        }
+    }
+}
+
+/// What each metric says, for whoever reads /metrics.
+fn describe() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    describe_counter!(
+        "onramp_rows_total",
+        "Changed rows read from the log and committed."
+    );
+    describe_counter!(
+        "onramp_events_total",
+        "Events committed to Kafka, by product."
+    );
+    describe_counter!(
+        "onramp_event_bytes_total",
+        "Bytes of committed events, keys, values and headers, by product."
+    );
+    describe_counter!("onramp_commits_total", "Kafka transactions committed.");
+    describe_counter!("onramp_aborts_total", "Kafka transactions aborted.");
+    describe_counter!("onramp_errors_total", "Attempts that failed, by kind.");
+    describe_histogram!(
+        "onramp_commit_seconds",
+        "How long the commit of a Kafka transaction took."
+    );
+    describe_gauge!(
+        "onramp_transaction_open",
+        "1 while a Kafka transaction is open."
+    );
+    describe_gauge!(
+        "onramp_lag_bytes",
+        "Log that the source has and that is not yet read."
+    );
+    describe_gauge!(
+        "onramp_lag_seconds",
+        "From the source's commit to Kafka's, for the last source transaction committed."
+    );
+    describe_gauge!(
+        "onramp_source_retained_bytes",
+        "Log that the source keeps for this gateway."
+    );
+}
+
+/// Serves until the runtime ends. The address is bound when this returns.
+pub(crate) async fn serve(board: Board, listen: SocketAddr) -> Result<(), Failure> {
+    let listener = tokio::net::TcpListener::bind(listen).await.map_err(|e| {
+        Failure::stop(
+            Kind::Configuration,
+            Finding::error(
+                &running::CANNOT_LISTEN,
+                Place::Setting("health.listen".into()),
+                format!("cannot listen on {listen}"),
+            )
+            .because(e.to_string())
+            .remedy("name a free address in health.listen"),
+        )
+    })?;
+    let upkeep = board.metrics.clone();
+    let app = Router::new()
+        .route("/live", get(|| async { "live\n" }))
+        .route(
+            "/ready",
+            get(|State(board): State<Board>| async move { board.ready() }),
+        )
+        .route(
+            "/caught-up",
+            get(|State(board): State<Board>| async move { board.caught_up() }),
+        )
+        .route(
+            "/metrics",
+            get(|State(board): State<Board>| async move { board.metrics.render() }),
+        )
+        .with_state(board);
+    tokio::spawn(async move {
+        loop {
+            // Histograms keep what was not yet rendered: without a scraper they would grow.
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            upkeep.run_upkeep();
+        }
+    });
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, app).await {
+            tracing::error!(%error, "the health server ended");
+        }
+    });
+    Ok(())
+}
+
+fn internal(reason: &str) -> Failure {
+    Failure::internal(
+        &running::INTERNAL,
+        format!("no recorder for metrics: {reason}"),
+    )
+}

@@ -1,0 +1,371 @@
+//! The keys of a product file and of its fields.
+
+use super::{Case, Cases, Form, Key, Value, Word};
+
+const TEXT: Value = Value::Text(Form::Text);
+
+/// The product file: `kind` decides.
+pub(crate) static PRODUCT: Cases = Cases {
+    by: "kind",
+    common: &[
+        Key::required(
+            "product",
+            Value::Text(Form::ProductName),
+            "Domain, name and version. It is the topic's name and, in PascalCase, the schema's.",
+        )
+        .example("commerce.orders.v2"),
+        Key::optional("status", Value::Words(STATUS), "Where the product is in its life.").default("draft"),
+        Key::optional("owner", Value::Map(OWNER), "Who answers for it. Required unless the product is a draft or retired."),
+        Key::optional("description", TEXT, "What it is, for those who look for data. Required unless the product is a draft or retired.")
+            .example("Every order of the shop, as it stands now."),
+        Key::optional("sla", Value::Map(SLA), "What its readers may count on."),
+        Key::optional("compatibility", Value::Words(COMPATIBILITY), "What a change of its schema may do; written to the registry before the first version.")
+            .default("full_transitive"),
+        Key::optional("kind", Value::Words(KINDS), "What its events are. Required unless the product is retired.").example("entity"),
+        Key::later("derive_from", "The newer version of which this one is a mapping."),
+        Key::later("successor", "The product that takes its place."),
+        Key::later("sunset", "The day at whose end (UTC) a deprecated product ends."),
+        Key::later("on_mapping_change", "Whether events published under an older mapping are published again."),
+    ],
+    cases: &[
+        Case {
+            title: "kind: entity",
+            words: &["entity"],
+            keys: ENTITY,
+        },
+        Case {
+            title: "kind: events",
+            words: &["events"],
+            keys: &[
+                Key::later("events", "The events, by name."),
+                Key::later("history", "Whether existing rows are published as inserts."),
+                Key::later("moves", "Whether an event may change its key."),
+            ],
+        },
+        Case {
+            title: "kind: outbox",
+            words: &["outbox"],
+            keys: &[
+                Key::later("columns", "Which columns hold an event's id, type, key and payload."),
+                Key::later("unknown_type", "What an event of an unknown type does."),
+            ],
+        },
+    ],
+};
+
+const STATUS: &[Word] = &[
+    Word::new(
+        "draft",
+        "Checked, but published only by a gateway with `drafts: true`.",
+    ),
+    Word::new("active", "Published."),
+    Word::later(
+        "deprecated",
+        "Published until its sunset; names its successor.",
+    ),
+    Word::new(
+        "retired",
+        "No longer published; its topic stays. Nothing but `product` and `status` is needed.",
+    ),
+];
+
+const OWNER: &[Key] = &[
+    Key::required("team", TEXT, "The team.").example("order-management"),
+    Key::required("contact", TEXT, "How it is reached.").example("orders@shop.test"),
+];
+
+const SLA: &[Key] = &[
+    Key::optional(
+        "tier",
+        Value::Text(Form::Integer(1, 5)),
+        "How important it is; 1 is the most.",
+    )
+    .example("1"),
+    Key::optional(
+        "freshness",
+        Value::Text(Form::Duration),
+        "How old an event may be when it is published.",
+    )
+    .example("5s"),
+    Key::optional(
+        "retention",
+        Value::Text(Form::Retention),
+        "How long events stay: `forever`, or a duration.",
+    )
+    .example("forever"),
+];
+
+const COMPATIBILITY: &[Word] = &[
+    Word::new("none", "Anything may change."),
+    Word::new(
+        "backward",
+        "A new reader reads what the version before wrote.",
+    ),
+    Word::new(
+        "backward_transitive",
+        "A new reader reads everything there is.",
+    ),
+    Word::new(
+        "forward",
+        "A reader of the version before reads what is written now.",
+    ),
+    Word::new(
+        "forward_transitive",
+        "Every reader there was reads what is written now.",
+    ),
+    Word::new("full", "Both, with the version before."),
+    Word::new(
+        "full_transitive",
+        "Both, with every version. Consumers read a product's history from its start.",
+    ),
+];
+
+const KINDS: &[Word] = &[
+    Word::new(
+        "entity",
+        "The latest state of a thing under its key; a delete is a tombstone.",
+    ),
+    Word::later("events", "Facts that follow from how rows change."),
+    Word::later("outbox", "Events that the application already writes."),
+];
+
+const ENTITY: &[Key] = &[
+    Key::optional(
+        "source",
+        Value::Map(ENTITY_SOURCE),
+        "Where its rows come from. Required unless the product is retired.",
+    ),
+    Key::optional(
+        "key",
+        Value::List(&Value::Text(Form::FieldName)),
+        "The fields that identify the thing, in order. Required unless the product is retired.",
+    )
+    .example("[order_id]"),
+    Key::optional(
+        "key_format",
+        Value::Words(KEY_FORMATS),
+        "How the key's bytes are made.",
+    )
+    .default("string"),
+    Key::optional(
+        "key_unique",
+        Value::Map(KEY_UNIQUE),
+        "Says that the key tells rows apart though no index of the table proves it.",
+    ),
+    Key::optional(
+        "on_error",
+        Value::Words(ON_ERROR),
+        "What a row does that cannot be translated.",
+    )
+    .default("stop"),
+    Key::optional(
+        "on_truncate",
+        Value::Words(ON_TRUNCATE),
+        "What a TRUNCATE of the table does.",
+    )
+    .default("stop"),
+    Key::optional(
+        "unchanged_toast",
+        Value::Words(UNCHANGED_TOAST),
+        "Accepts a table whose updates may leave a large value out, which would be refused otherwise.",
+    ),
+    Key::optional(
+        "fields",
+        Value::Fields,
+        "The fields, in the order of the schema. Required unless the product is retired.",
+    ),
+    Key::later(
+        "children",
+        "Tables whose rows become lists within this one.",
+    ),
+];
+
+const ENTITY_SOURCE: &[Key] = &[
+    Key::required("table", Value::Text(Form::Table), "Schema and table.").example("public.ordr_hdr"),
+    Key::optional(
+        "where",
+        Value::Text(Form::Expression),
+        "An expression over `row`: which rows are things of this product. A row that no longer is becomes a tombstone.",
+    )
+    .example("row.del_flg != \"Y\""),
+];
+
+const KEY_FORMATS: &[Word] = &[
+    Word::new("string", "One field: its text; several: a JSON array."),
+    Word::new("avro", "An Avro record in the registry's framing."),
+];
+
+const KEY_UNIQUE: &[Key] = &[Key::required("reason", TEXT, "Why it does.")
+    .example("the application numbers orders across all shops")];
+
+const ON_ERROR: &[Word] = &[
+    Word::new("stop", "The gateway stops before it."),
+    Word::later(
+        "quarantine",
+        "It goes to a topic of its own, with its context.",
+    ),
+];
+
+const ON_TRUNCATE: &[Word] = &[
+    Word::new("stop", "The gateway stops before it."),
+    Word::new("ignore", "It is passed over: what was published stays."),
+];
+
+const UNCHANGED_TOAST: &[Word] = &[Word::new(
+    "stop",
+    "The gateway stops before an update that leaves out a value it needs.",
+)];
+
+/// A field: `type` decides.
+pub(crate) static FIELD: Cases = Cases {
+    by: "type",
+    common: &[
+        Key::required("type", Value::Text(Form::FieldType), "The type.").example("long"),
+        Key::optional("doc", TEXT, "What it is; it becomes the schema's `doc`.")
+            .example("The order's number."),
+        Key::optional(
+            "classification",
+            Value::Text(Form::Word),
+            "How sensitive it is. `personal` asks for `protect`.",
+        )
+        .example("personal"),
+        Key::optional("protect", Value::One(PROTECT), "How it is protected.")
+            .example("{ hmac: pii_2026 }"),
+    ],
+    cases: &[
+        Case {
+            title: "one value",
+            words: &[
+                "boolean", "int", "long", "float", "double", "string", "bytes", "decimal", "uuid",
+                "json",
+            ],
+            keys: &[OPTIONAL, FROM, EXPR],
+        },
+        Case {
+            title: "a date or time",
+            words: &["date", "timestamp", "local-timestamp", "time"],
+            keys: &[
+                OPTIONAL,
+                FROM,
+                EXPR,
+                Key::optional(
+                    "parse",
+                    TEXT,
+                    "How the column's text is read: a strftime format.",
+                )
+                .example("\"%Y%m%d%H%M%S\""),
+                Key::optional(
+                    "zone",
+                    Value::Text(Form::Word),
+                    "The IANA time zone of the text, for a `timestamp` whose format has no offset.",
+                )
+                .example("Europe/London"),
+                Key::optional(
+                    "ambiguous",
+                    Value::Words(AMBIGUOUS),
+                    "What a local time gives that occurs twice, or never, when clocks change.",
+                )
+                .default("fail"),
+            ],
+        },
+        Case {
+            title: "an enum",
+            words: &["enum"],
+            keys: &[
+                OPTIONAL,
+                FROM,
+                EXPR,
+                Key::required(
+                    "values",
+                    Value::Named(Form::Code, &Value::Text(Form::Symbol)),
+                    "Source codes and the symbols that they give; quote the codes.",
+                )
+                .example("{ \"N\": NEW, \"P\": PAID }"),
+                Key::optional(
+                    "default",
+                    Value::Text(Form::Symbol),
+                    "The symbol that older readers see for a newer one.",
+                )
+                .example("UNKNOWN"),
+                Key::optional(
+                    "otherwise",
+                    Value::WordOrOne(OTHERWISE, OTHERWISE_VALUE),
+                    "What a code gives that is not listed.",
+                )
+                .default("fail"),
+            ],
+        },
+        Case {
+            title: "a record",
+            words: &["record"],
+            keys: &[Key::required("fields", Value::Fields, "Its fields.")],
+        },
+        Case {
+            title: "an array",
+            words: &["array"],
+            keys: &[
+                OPTIONAL,
+                FROM,
+                EXPR,
+                Key::required(
+                    "items",
+                    Value::Text(Form::ItemType),
+                    "The type of its items: any type of one value.",
+                )
+                .example("string"),
+                Key::later("each", "The child table whose rows are its items."),
+            ],
+        },
+    ],
+};
+
+const OPTIONAL: Key = Key::optional(
+    "optional",
+    Value::Text(Form::Boolean),
+    "Whether it may be null.",
+)
+.default("false");
+const FROM: Key = Key::optional(
+    "from",
+    Value::Text(Form::Column),
+    "The column. Exactly one of `from` and `expr`.",
+)
+.example("ord_no");
+const EXPR: Key = Key::optional(
+    "expr",
+    Value::Text(Form::Expression),
+    "An expression over `row`. Exactly one of `from` and `expr`.",
+)
+.example("\"'CUST-' + string(row.cust_no)\"");
+
+const PROTECT: &[Key] = &[
+    Key::optional(
+        "drop",
+        Value::Words(&[Word::new("true", "Yes.")]),
+        "The field is left out of schema and events.",
+    ),
+    Key::optional(
+        "hmac",
+        Value::Text(Form::SecretName),
+        "HMAC-SHA-256 under the gateway's key of this name: equal values stay equal.",
+    )
+    .example("pii_2026"),
+    Key::optional("none", TEXT, "It is published as it is, for this reason.")
+        .example("\"published in the trade register\""),
+    Key::later("mask", "Part of the value is starred out."),
+    Key::later("encrypt", "The value is encrypted under a key."),
+];
+
+const AMBIGUOUS: &[Word] = &[
+    Word::new("fail", "The row fails."),
+    Word::new("earlier", "The earlier of the two moments."),
+    Word::new("later", "The later of the two moments."),
+];
+
+const OTHERWISE: &[Word] = &[
+    Word::new("fail", "The row fails."),
+    Word::new("null", "Null; the field is optional."),
+];
+
+const OTHERWISE_VALUE: &[Key] =
+    &[Key::required("value", Value::Text(Form::Symbol), "This symbol.").example("UNKNOWN")];

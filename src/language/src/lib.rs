@@ -1,0 +1,28 @@
+//! The files that a domain team writes: read, checked, described.
+//!
+//! Text comes in; a [`Gateway`] with its [`Product`]s goes out, or every fault of every file at
+//! once. Nothing here opens a connection, and nothing but [`Secret::read`] reads a secret.
+
+mod check;
+mod definition;
+mod faults;
+mod gateway;
+mod load;
+mod product;
+mod read;
+pub mod reference;
+mod secret;
+mod spanned;
+mod suggest;
+mod yaml;
+
+pub use gateway::{
+    Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Security, SourceSettings, TlsMode,
+};
+pub use load::{Loaded, Overrides, Reading, load, read};
+pub use product::{
+    Ambiguous, Compatibility, Field, KeyFormat, OnTruncate, Otherwise, Parse, Product, ProductName,
+    Protect, Retention, Scalar, Shape, Sla, Source, Status,
+};
+pub use secret::Secret;
+pub use spanned::Spanned;

@@ -1,0 +1,269 @@
+//! A product file, read: every value with its place, so that any later fault can point at it.
+
+use std::time::Duration;
+
+use crate::Spanned;
+
+/// A product's full name: `commerce.orders.v2`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ProductName {
+    /// `commerce`.
+    pub domain: String,
+    /// `orders`.
+    pub name: String,
+    /// `2`.
+    pub version: u32,
+}
+
+impl std::fmt::Display for ProductName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.v{}", self.domain, self.name, self.version)
+    }
+}
+
+/// Where a product is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Published only where the gateway says `drafts: true`.
+    Draft,
+    /// Published.
+    Active,
+    /// Published; has a successor and a sunset.
+    Deprecated,
+    /// No longer published; its topic stays.
+    Retired,
+}
+
+/// A level of schema compatibility, by the registry's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Compatibility {
+    None,
+    Backward,
+    BackwardTransitive,
+    Forward,
+    ForwardTransitive,
+    Full,
+    FullTransitive,
+}
+
+/// How a key's bytes are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFormat {
+    /// One field: its text; several: a JSON array.
+    String,
+    /// Avro in the registry's framing.
+    Avro,
+}
+
+/// What a TRUNCATE of the table does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnTruncate {
+    /// The gateway stops.
+    Stop,
+    /// It is passed over.
+    Ignore,
+}
+
+/// What a product's readers may count on, as far as it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sla {
+    /// `tier`: 1 is the most important.
+    pub tier: Option<u8>,
+    /// `freshness`: how old an event may be when it is published.
+    pub freshness: Option<Duration>,
+    /// `retention`: how long events stay.
+    pub retention: Option<Retention>,
+}
+
+/// How long events stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    /// As long as the topic.
+    Forever,
+    /// So long.
+    For(Duration),
+}
+
+/// A product of kind `entity`; a retired one may have no fields, no key, and a table whose names
+/// are empty.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Product {
+    /// `product`.
+    pub name: Spanned<ProductName>,
+    /// `status`.
+    pub status: Status,
+    /// `owner.team`.
+    pub team: String,
+    /// `owner.contact`.
+    pub contact: String,
+    /// `description`.
+    pub description: String,
+    /// `sla`.
+    pub sla: Sla,
+    /// `compatibility`.
+    pub compatibility: Compatibility,
+    /// `source.table`: schema and table.
+    pub table: Spanned<(String, String)>,
+    /// `source.where`.
+    pub filter: Option<Spanned<String>>,
+    /// `key`: names of fields.
+    pub key: Vec<Spanned<String>>,
+    /// `key_format`.
+    pub key_format: KeyFormat,
+    /// `key_unique.reason`.
+    pub key_unique: Option<Spanned<String>>,
+    /// `on_truncate`.
+    pub on_truncate: OnTruncate,
+    /// `unchanged_toast: stop` was said.
+    pub accept_unchanged_toast: bool,
+    /// `fields`, in the file's order.
+    pub fields: Vec<Field>,
+}
+
+/// One field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Field {
+    /// Its name.
+    pub name: Spanned<String>,
+    /// `doc`.
+    pub doc: Option<String>,
+    /// `optional: true`: may be null.
+    pub optional: bool,
+    /// `classification: personal`, or another word.
+    pub classification: Option<String>,
+    /// `protect`.
+    pub protect: Option<Spanned<Protect>>,
+    /// Its type and where its value comes from.
+    pub shape: Shape,
+}
+
+/// A field's type with what that type needs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shape {
+    /// Everything that holds one value.
+    Scalar {
+        /// The type.
+        r#type: Spanned<Scalar>,
+        /// Its source.
+        source: Source,
+    },
+    /// `type: enum`.
+    Enum {
+        /// `values`: source code to symbol, in the file's order.
+        values: Vec<(Spanned<String>, Spanned<String>)>,
+        /// `default`: the symbol that older readers see for a newer one.
+        default: Option<Spanned<String>>,
+        /// `otherwise`: what a code that is not listed gives.
+        otherwise: Otherwise,
+        /// Its source.
+        source: Source,
+    },
+    /// `type: record`.
+    Record {
+        /// `fields`.
+        fields: Vec<Field>,
+    },
+    /// `type: array` of a scalar, from an array column.
+    Array {
+        /// `items`.
+        items: Spanned<Scalar>,
+        /// Its source.
+        source: Source,
+    },
+}
+
+/// Where a value comes from: exactly one of `from` and `expr`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// `from`: a column, and for text dates and times how to read it.
+    Column {
+        /// The column.
+        column: Spanned<String>,
+        /// `parse`, `zone` and `ambiguous`.
+        parse: Option<Parse>,
+    },
+    /// `expr`.
+    Expression(Spanned<String>),
+}
+
+/// How text is read as a date or time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parse {
+    /// `parse`: a strftime format.
+    pub format: Spanned<String>,
+    /// `zone`: an IANA time zone, for `timestamp`.
+    pub zone: Option<Spanned<String>>,
+    /// `ambiguous`: what a local time that occurs twice, or never, gives.
+    pub ambiguous: Ambiguous,
+}
+
+/// What an ambiguous local time gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Ambiguous {
+    Fail,
+    Earlier,
+    Later,
+}
+
+/// What a code that is not listed gives.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Otherwise {
+    /// The row fails.
+    Fail,
+    /// Null, where the field is optional.
+    Null,
+    /// This symbol.
+    Value(Spanned<String>),
+}
+
+/// How a personal value is protected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Protect {
+    /// The field is left out of the schema.
+    Drop,
+    /// HMAC-SHA-256 under the gateway's key of this name.
+    Hmac(String),
+    /// Nothing, for this reason.
+    None(String),
+}
+
+/// The types of one value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Scalar {
+    Boolean,
+    Int,
+    Long,
+    Float,
+    Double,
+    String,
+    Bytes,
+    Decimal { precision: u8, scale: u8 },
+    Date,
+    Timestamp,
+    LocalTimestamp,
+    Time,
+    Uuid,
+    Json,
+}
+
+impl Scalar {
+    /// The words of the types that take no parameters.
+    pub const WORDS: &[&str] = &[
+        "boolean",
+        "int",
+        "long",
+        "float",
+        "double",
+        "string",
+        "bytes",
+        "date",
+        "timestamp",
+        "local-timestamp",
+        "time",
+        "uuid",
+        "json",
+    ];
+}

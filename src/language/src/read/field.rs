@@ -1,0 +1,238 @@
+//! A product's fields, and the rules within each.
+
+use onramp_finding::codes::files;
+
+use super::product::Surroundings;
+use super::source;
+use crate::definition::{avro_name, scalar};
+use crate::faults::Faults;
+use crate::suggest::nearest;
+use crate::yaml::{Entry, Node};
+use crate::{Field, Otherwise, Protect, Scalar, Shape, Spanned};
+
+/// The fields of a map, without those that could not be read.
+pub(crate) fn fields(node: &Node, around: &Surroundings<'_>, faults: &mut Faults) -> Vec<Field> {
+    let entries = node.entries();
+    for (n, entry) in entries.iter().enumerate() {
+        let twin = entries[..n]
+            .iter()
+            .find(|e| e.key.eq_ignore_ascii_case(&entry.key));
+        if let Some(twin) = twin {
+            faults
+                .error(
+                    &files::DUPLICATE_NAME,
+                    &entry.key_node(),
+                    format!(
+                        "the fields `{}` and `{}` differ in case alone",
+                        twin.key, entry.key
+                    ),
+                )
+                .because("many of the languages that read them cannot tell them apart")
+                .remedy("rename one of the two");
+        }
+    }
+    entries
+        .iter()
+        .filter_map(|entry| field(entry, around, faults))
+        .collect()
+}
+
+fn field(entry: &Entry, around: &Surroundings<'_>, faults: &mut Faults) -> Option<Field> {
+    let node = &entry.value;
+    let optional = node.text_at(&["optional"]) == Some("true");
+    let classification = node.text_at(&["classification"]).map(str::to_owned);
+    let protect = protect(node, faults);
+    let shape = shape(entry, optional, around, faults);
+    if classification.as_deref() == Some("personal") && node.get("protect").is_none() {
+        let at = node.get("classification").unwrap_or(node);
+        faults
+            .error(
+                &files::UNPROTECTED,
+                at,
+                format!("`{}` is personal and nothing protects it", entry.key),
+            )
+            .remedy("add `protect: { drop: true }`, `{ hmac: KEY }` or `{ none: \"reason\" }`");
+    }
+    if let (Some(protect), Some(shape)) = (&protect, &shape) {
+        protection(&entry.key, protect, shape, around, faults);
+    }
+    Some(Field {
+        name: faults.spanned(&entry.key_node(), entry.key.clone()),
+        doc: node.text_at(&["doc"]).map(str::to_owned),
+        optional,
+        classification,
+        protect,
+        shape: shape?,
+    })
+}
+
+fn protect(node: &Node, faults: &Faults) -> Option<Spanned<Protect>> {
+    let [entry] = node.get("protect")?.entries() else {
+        return None;
+    };
+    let text = entry.value.text()?.to_owned();
+    let protect = match entry.key.as_str() {
+        "drop" => Protect::Drop,
+        "hmac" => Protect::Hmac(text),
+        "none" => Protect::None(text),
+        _ => return None,
+    };
+    Some(faults.spanned(&entry.value, protect))
+}
+
+fn protection(
+    name: &str,
+    protect: &Spanned<Protect>,
+    shape: &Shape,
+    around: &Surroundings<'_>,
+    faults: &mut Faults,
+) {
+    let Protect::Hmac(key) = &protect.value else {
+        return;
+    };
+    let node = Node {
+        span: protect.span,
+        content: crate::yaml::Content::Empty,
+        setting: None,
+    };
+    if !around.keys.contains(key) {
+        let remedy = match nearest(key, around.keys.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!(
+                "declare it in the gateway file: `keys: {{ {key}: {{ file: /run/secrets/{key} }} }}`"
+            ),
+        };
+        faults
+            .error(
+                &files::PROTECTION,
+                &node,
+                format!("the gateway declares no key `{key}`"),
+            )
+            .remedy(remedy);
+    }
+    let texts = matches!(shape, Shape::Scalar { r#type, .. } if matches!(r#type.value, Scalar::String | Scalar::Uuid | Scalar::Json));
+    if !texts {
+        faults
+            .error(
+                &files::PROTECTION,
+                &node,
+                format!("`{name}` is not a text, so an HMAC cannot take its place"),
+            )
+            .because("an HMAC is published as a text")
+            .remedy("protect it with `drop`, or make it a `string` with an `expr`");
+    }
+}
+
+fn shape(
+    entry: &Entry,
+    optional: bool,
+    around: &Surroundings<'_>,
+    faults: &mut Faults,
+) -> Option<Shape> {
+    let node = &entry.value;
+    let type_node = node.get("type")?;
+    let word = type_node.text()?;
+    match word {
+        "record" => {
+            let inside = node.get("fields")?;
+            if matches!(&inside.content, crate::yaml::Content::Map(entries) if entries.is_empty()) {
+                faults
+                    .error(&files::MISSING_KEY, inside, "`fields` is empty")
+                    .remedy("name at least one field");
+            }
+            Some(Shape::Record {
+                fields: fields(inside, around, faults),
+            })
+        }
+        "array" => {
+            let source = source::source(entry, word, faults);
+            let items = node.get("items")?;
+            Some(Shape::Array {
+                items: faults.spanned(items, scalar(items.text()?)?),
+                source: source?,
+            })
+        }
+        "enum" => {
+            let source = source::source(entry, word, faults);
+            let (values, default, otherwise) = enumeration(node, optional, faults)?;
+            Some(Shape::Enum {
+                values,
+                default,
+                otherwise,
+                source: source?,
+            })
+        }
+        _ => {
+            let source = source::source(entry, word, faults);
+            Some(Shape::Scalar {
+                r#type: faults.spanned(type_node, scalar(word)?),
+                source: source?,
+            })
+        }
+    }
+}
+
+type Enumeration = (
+    Vec<(Spanned<String>, Spanned<String>)>,
+    Option<Spanned<String>>,
+    Otherwise,
+);
+
+fn enumeration(node: &Node, optional: bool, faults: &mut Faults) -> Option<Enumeration> {
+    let values_node = node.get("values")?;
+    let values: Vec<_> = values_node
+        .entries()
+        .iter()
+        .filter_map(|e| {
+            let symbol = e.value.text()?;
+            let code = faults.spanned(&e.key_node(), e.key.clone());
+            Some((code, faults.spanned(&e.value, symbol.to_owned())))
+        })
+        .collect();
+    if values.is_empty() && values_node.entries().is_empty() {
+        faults
+            .error(&files::ENUM_SYMBOL, values_node, "`values` lists no code")
+            .remedy("write the source's codes and the symbols they give, e.g. `{ \"N\": NEW }`");
+    }
+    // `default` is a symbol of the schema; where no code gives it, it is one more.
+    let default = node
+        .get("default")
+        .and_then(|n| Some(faults.spanned(n, n.text()?.to_owned())));
+    let said = node.get("otherwise");
+    let otherwise = match said.map(|n| (n, n.text(), n.get("value"))) {
+        Some((at, Some("null"), _)) => {
+            if !optional {
+                faults
+                    .error(
+                        &files::ENUM_SYMBOL,
+                        at,
+                        "`otherwise: null` stands beside a field that is not optional",
+                    )
+                    .because("the field's schema has no null")
+                    .remedy(
+                        "add `optional: true`, or give a symbol: `otherwise: { value: UNKNOWN }`",
+                    );
+            }
+            Otherwise::Null
+        }
+        Some((_, None, Some(at))) => {
+            let symbol = at.text()?;
+            let mut known = values.iter().map(|(_, s)| s).chain(&default);
+            if avro_name(symbol) && !known.any(|s| s.value == symbol) {
+                faults
+                    .error(
+                        &files::ENUM_SYMBOL,
+                        at,
+                        format!("`{symbol}` is not one of the enum's symbols"),
+                    )
+                    .because("readers of the schema would not know it")
+                    .remedy(format!(
+                        "use a symbol of `values`, or add `default: {symbol}`"
+                    ));
+            }
+            Otherwise::Value(faults.spanned(at, symbol.to_owned()))
+        }
+        _ => Otherwise::Fail,
+    };
+    Some((values, default, otherwise))
+}

@@ -1,0 +1,10 @@
+//! From checked trees to the language's structs: defaults, and the rules across keys.
+
+pub(crate) mod address;
+mod field;
+mod gateway;
+mod product;
+mod source;
+
+pub(crate) use gateway::gateway;
+pub(crate) use product::{Surroundings, product};

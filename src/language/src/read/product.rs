@@ -1,0 +1,251 @@
+//! A product file's struct, and the rules across its keys.
+
+use onramp_finding::{Finding, codes::files};
+
+use super::{field, source};
+use crate::check;
+use crate::definition::{PRODUCT, duration, product_name, table};
+use crate::faults::Faults;
+use crate::yaml::Node;
+use crate::{
+    Compatibility, Field, KeyFormat, OnTruncate, Product, ProductName, Protect, Retention, Scalar,
+    Shape, Sla, Spanned, Status,
+};
+
+/// What a product file must know of its gateway.
+pub(crate) struct Surroundings<'g> {
+    /// The names under the gateway's `keys`.
+    pub(crate) keys: &'g [String],
+    /// The gateway's `drafts`.
+    pub(crate) drafts: bool,
+}
+
+/// The product; none where something that it needs is missing.
+pub(crate) fn product(
+    root: &Node,
+    around: &Surroundings<'_>,
+    faults: &mut Faults,
+) -> Option<Product> {
+    let name = root
+        .get("product")
+        .and_then(|n| Some(faults.spanned(n, product_name(n.text()?)?)));
+    faults.product = name.as_ref().map(|n| n.value.to_string());
+    let kind = root.text_at(&["kind"]);
+    if root.get("derive_from").is_some() || matches!(kind, Some("events" | "outbox")) {
+        refuse_whole(root, faults);
+        return None;
+    }
+    let status = match root.text_at(&["status"]) {
+        Some("active") => Status::Active,
+        Some("deprecated") => Status::Deprecated,
+        Some("retired") => Status::Retired,
+        _ => Status::Draft,
+    };
+    // A retired product may say no more than its name, so no kind decides on its keys.
+    let decides = if status == Status::Retired {
+        kind.or(Some("entity"))
+    } else {
+        kind
+    };
+    check::cases(root, &PRODUCT, decides, "", faults);
+    needed(root, status, faults);
+    let fields = root
+        .get("fields")
+        .map_or_else(Vec::new, |node| field::fields(node, around, faults));
+    let key = key(root, &fields, faults);
+    let name = name?;
+    if status == Status::Draft && !around.drafts {
+        draft(root, &name, faults);
+    }
+    let table = root
+        .at(&["source", "table"])
+        .and_then(|n| Some(faults.spanned(n, table(n.text()?)?)));
+    let said = |path: &[&str]| root.text_at(path).unwrap_or_default().to_owned();
+    let spanned = |path: &[&str], faults: &Faults| {
+        let node = root.at(path)?;
+        Some(faults.spanned(node, node.text()?.to_owned()))
+    };
+    let filter = spanned(&["source", "where"], faults);
+    if let Some(filter) = &filter {
+        source::expression(filter, faults);
+    }
+    Some(Product {
+        status,
+        team: said(&["owner", "team"]),
+        contact: said(&["owner", "contact"]),
+        description: said(&["description"]),
+        sla: sla(root),
+        compatibility: compatibility(&said(&["compatibility"])),
+        table: match table {
+            Some(table) => table,
+            None if status == Status::Retired => nowhere(&name),
+            None => return None,
+        },
+        filter,
+        key,
+        key_format: match said(&["key_format"]).as_str() {
+            "avro" => KeyFormat::Avro,
+            _ => KeyFormat::String,
+        },
+        key_unique: spanned(&["key_unique", "reason"], faults),
+        on_truncate: match said(&["on_truncate"]).as_str() {
+            "ignore" => OnTruncate::Ignore,
+            _ => OnTruncate::Stop,
+        },
+        accept_unchanged_toast: root.get("unchanged_toast").is_some(),
+        fields,
+        name,
+    })
+}
+
+/// A retired product's table, where it says none.
+fn nowhere(name: &Spanned<ProductName>) -> Spanned<(String, String)> {
+    Spanned {
+        value: (String::new(), String::new()),
+        file: name.file.clone(),
+        span: name.span,
+    }
+}
+
+/// A kind that is not built: that alone is told, since the rest of the file belongs to it.
+fn refuse_whole(root: &Node, faults: &mut Faults) {
+    for entry in root.entries() {
+        let key = match entry.key.as_str() {
+            "kind" if root.get("derive_from").is_none() => {
+                format!("kind: {}", entry.value.text().unwrap_or_default())
+            }
+            "derive_from" => "derive_from".to_owned(),
+            _ => continue,
+        };
+        faults
+            .error(
+                &files::NOT_BUILT,
+                &entry.key_node(),
+                format!("`{key}` is part of the language but not built yet"),
+            )
+            .because("the whole file depends on it")
+            .remedy(
+                "keep the file out of the gateway's `products` for now; `kind: entity` is built",
+            );
+    }
+}
+
+fn needed(root: &Node, status: Status, faults: &mut Faults) {
+    if status == Status::Retired {
+        return;
+    }
+    let mut need = |key: &str, example: &str| {
+        if root.get(key).is_none() && !check::misspelt(root, key) {
+            check::missing_at(root, key, Some(example), "", "", faults);
+        }
+    };
+    need("kind", "entity");
+    if status != Status::Draft {
+        need(
+            "owner",
+            "{ team: order-management, contact: orders@shop.test }",
+        );
+        need("description", "Every order of the shop, as it stands now.");
+    }
+    need("source", "{ table: public.ordr_hdr }");
+    need("key", "[order_id]");
+    need("fields", "{ order_id: { type: long, from: ord_no } }");
+    for (key, what) in [("key", "field"), ("fields", "field")] {
+        let Some(node) = root.get(key) else { continue };
+        let empty = match key {
+            "key" => matches!(&node.content, crate::yaml::Content::List(items) if items.is_empty()),
+            _ => matches!(&node.content, crate::yaml::Content::Map(entries) if entries.is_empty()),
+        };
+        if empty {
+            faults
+                .error(&files::MISSING_KEY, node, format!("`{key}` is empty"))
+                .remedy(format!("name at least one {what}"));
+        }
+    }
+}
+
+fn draft(root: &Node, name: &Spanned<ProductName>, faults: &mut Faults) {
+    let place = root
+        .get("status")
+        .map_or_else(|| name.place(), |n| faults.place(n));
+    let message = format!("the draft {} is not published", name.value);
+    faults
+        .add(Finding::warning(&files::UNPUBLISHED_DRAFT, place, message))
+        .remedy("set `status: active` when it is ready, or `drafts: true` in a test system's gateway file");
+}
+
+fn key(root: &Node, fields: &[Field], faults: &mut Faults) -> Vec<Spanned<String>> {
+    let mut key: Vec<Spanned<String>> = Vec::new();
+    for node in root.get("key").map_or(&[][..], Node::items) {
+        let Some(name) = node.text() else { continue };
+        let trouble = match fields.iter().find(|f| f.name.value == name) {
+            _ if key.iter().any(|k| k.value == name) => {
+                Some("it stands in the key twice".to_owned())
+            }
+            Some(field) => unfit(field),
+            // A field that is there but could not be read has its own finding.
+            None if root.at(&["fields", name]).is_some() => None,
+            None => {
+                let near =
+                    crate::suggest::nearest(name, fields.iter().map(|f| f.name.value.as_str()));
+                Some(match near {
+                    Some(near) => format!("no field has this name; did you mean `{near}`?"),
+                    None => "no field has this name".to_owned(),
+                })
+            }
+        };
+        if let Some(trouble) = trouble {
+            faults
+                .error(&files::KEY_FIELD, node, format!("`{name}` cannot be part of the key"))
+                .because(trouble)
+                .remedy("choose top-level fields that identify the thing, usually those of the table's primary key");
+        }
+        key.push(faults.spanned(node, name.to_owned()));
+    }
+    key
+}
+
+fn unfit(field: &Field) -> Option<String> {
+    if field.optional {
+        return Some("it is optional, and a key is always there".into());
+    }
+    if matches!(field.protect.as_deref(), Some(Protect::Drop)) {
+        return Some("its protection leaves it out".into());
+    }
+    match &field.shape {
+        Shape::Record { .. } => Some("it is a record".into()),
+        Shape::Array { .. } => Some("it is an array".into()),
+        Shape::Scalar { r#type, .. } => match r#type.value {
+            Scalar::Float | Scalar::Double => {
+                Some("a float has no one spelling for one value".into())
+            }
+            Scalar::Json => Some("JSON has no one spelling for one value".into()),
+            _ => None,
+        },
+        Shape::Enum { .. } => None,
+    }
+}
+
+fn sla(root: &Node) -> Sla {
+    let said = |key| root.text_at(&["sla", key]);
+    Sla {
+        tier: said("tier").and_then(|t| t.parse().ok()),
+        freshness: said("freshness").and_then(duration),
+        retention: match said("retention") {
+            Some("forever") => Some(Retention::Forever),
+            text => text.and_then(duration).map(Retention::For),
+        },
+    }
+}
+
+fn compatibility(word: &str) -> Compatibility {
+    match word {
+        "none" => Compatibility::None,
+        "backward" => Compatibility::Backward,
+        "backward_transitive" => Compatibility::BackwardTransitive,
+        "forward" => Compatibility::Forward,
+        "forward_transitive" => Compatibility::ForwardTransitive,
+        "full" => Compatibility::Full,
+        _ => Compatibility::FullTransitive,
+    }
+}

@@ -1,0 +1,28 @@
+//! The page of every finding's code.
+
+use std::fmt::Write as _;
+
+/// docs/findings.md.
+pub fn findings() -> String {
+    let mut out = String::from(
+        "# Findings\n\n\
+         <!-- Written by `cargo run -p onramp-language --bin reference`. -->\n\n\
+         Every finding has a code that never changes its meaning: 1xx files, 2xx expressions, 3xx\n\
+         mappings, 4xx the source, 5xx Kafka, 6xx the registry and contracts, 7xx running.\n",
+    );
+    for code in onramp_finding::codes::all() {
+        // Writing to a string cannot fail.
+        let _ = write!(
+            out,
+            "\n## {}: {}\n\n{}\n",
+            code.id,
+            code.title,
+            code.reason.trim_end()
+        );
+        if !code.example.is_empty() {
+            let _ = write!(out, "\n```yaml\n{}\n```\n", code.example.trim_end());
+        }
+        let _ = write!(out, "\n**What to do.** {}\n", code.remedy.trim_end());
+    }
+    out
+}

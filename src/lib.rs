@@ -1,0 +1,10 @@
+//! Onramp: a legacy database's log as versioned, governed data products on Kafka.
+//!
+//! This crate is where everything meets: the command line, the start of a run, the way of the
+//! data from the connector through the translator to the publisher, and what is shown of it. It
+//! decides the order of things; each thing itself is done in a crate of its own.
+
+pub mod cli;
+mod health;
+mod logs;
+mod run;

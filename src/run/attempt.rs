@@ -1,0 +1,417 @@
+//! One attempt: the order in which a run starts, and its way to the end.
+//!
+//! 1. Progress is read without fencing anybody, and held against the files.
+//! 2. The source is looked at and prepared; its own lock, the slot, is taken. While another
+//!    instance has it, this one is a standby.
+//! 3. With the lock held: contracts, topics and claims.
+//! 4. Every earlier producer of this gateway is fenced.
+//! 5. Progress is read again, settled: nothing that the earlier one committed is missed.
+//! 6. The log is streamed from there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use onramp_connector::{
+    Acquired, Connector, Ident, Instance, Lease, Position, PrepareRequest, SourceIdentity,
+    StreamLimits, TableDescription, TableRequest,
+};
+use onramp_finding::codes::{running, source};
+use onramp_finding::{Failure, Finding, Kind, Place, Severity};
+use onramp_language::{Gateway, Product, Status};
+use onramp_postgres::Postgres;
+use onramp_publisher::progress::{self, Progress};
+use onramp_publisher::{Kafka, Origin, Publisher, PublisherParts, TransactionalProducer};
+use onramp_translator::Translator;
+use tokio::sync::{mpsc, watch};
+
+use super::{contracts, pump, settings};
+use crate::health::{Board, Phase};
+
+/// How often a standby looks whether the slot is free.
+const STANDBY_LOOKS_EVERY: Duration = Duration::from_secs(1);
+/// How long an open transaction of an earlier producer is waited for.
+const SETTLE_DEADLINE: Duration = Duration::from_secs(60);
+/// Arenas between encoding and publishing: enough to hide a commit.
+const ARENAS: usize = 8;
+/// The log that one batch holds.
+const BATCH_BYTES: usize = 256 << 10;
+
+/// What every attempt begins with.
+pub(super) struct Context {
+    pub(super) instance: Instance,
+    pub(super) gateway: Gateway,
+    pub(super) board: Board,
+}
+
+impl Context {
+    /// The products whose changes are published.
+    pub(super) fn published(&self) -> Vec<&Product> {
+        let drafts = self.gateway.drafts;
+        let published = |p: &&Product| match p.status {
+            Status::Draft => drafts,
+            Status::Active | Status::Deprecated => true,
+            Status::Retired => false,
+        };
+        self.gateway.products.iter().filter(published).collect()
+    }
+}
+
+/// Runs Kafka's blocking calls beside the runtime.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
+        Err(Failure::internal(
+            &running::INTERNAL,
+            "a worker thread died",
+        ))
+    })
+}
+
+/// From connecting to the first failure, or to the end that was asked for.
+pub(super) async fn attempt(
+    context: &Arc<Context>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), Failure> {
+    let (flow, stream) = tokio::select! {
+        started = start(context) => started?,
+        _ = stop.wait_for(|stop| *stop) => return Ok(()),
+    };
+    context.board.set(Phase::Streaming);
+    match pump::pump(context, flow, stream, stop).await {
+        Err(failure) if failure.kind == Kind::Fenced => Err(who_fenced(context, failure).await),
+        ended => ended,
+    }
+}
+
+/// A producer is fenced by its successor, but by the coordinator too when its transaction timed
+/// out. Nobody else's instance in progress: it was a time-out, or a successor that has published
+/// nothing yet; to start over is right then, since that waits for the source's lock.
+async fn who_fenced(context: &Context, failure: Failure) -> Failure {
+    let name = context.gateway.name.value.clone();
+    let read = async {
+        let kafka_settings = settings::kafka(&context.gateway)?;
+        blocking(move || progress::read(&Kafka::connect(kafka_settings)?, &name)).await
+    };
+    match read.await {
+        Ok(seen) => match seen.and_then(|p| p.position) {
+            Some(record) if record.instance != *context.instance.0 => failure,
+            _ => Failure {
+                retry: true,
+                ..failure
+            },
+        },
+        // Not known who: the next attempt finds out, and waits for the lock as any other.
+        Err(_) => Failure {
+            retry: true,
+            ..failure
+        },
+    }
+}
+
+/// Everything that [`pump::pump`] drives beside the stream.
+pub(super) struct Flow {
+    pub(super) connector: Arc<dyn Connector>,
+    pub(super) translator: Translator,
+    pub(super) publisher: Publisher,
+    pub(super) arenas: mpsc::Sender<onramp_event::Arena>,
+    pub(super) back: mpsc::Receiver<onramp_event::Arena>,
+}
+
+async fn start(
+    context: &Arc<Context>,
+) -> Result<(Flow, Box<dyn onramp_connector::Stream>), Failure> {
+    let gateway = &context.gateway;
+    let name = gateway.name.value.clone();
+    let board = &context.board;
+    if context.published().is_empty() {
+        return Err(Failure::stop(
+            Kind::Configuration,
+            Finding::error(
+                &running::NOTHING_TO_PUBLISH,
+                gateway.name.place(),
+                "no product is active",
+            )
+            .remedy("set a product's status to active, or write drafts: true in the gateway file"),
+        ));
+    }
+
+    board.set(Phase::Starting("connecting to Kafka"));
+    let kafka_settings = settings::kafka(gateway)?;
+    let kafka = blocking(move || Kafka::connect(kafka_settings)).await?;
+    let seen = {
+        let (kafka, name) = (kafka.clone(), name.clone());
+        blocking(move || {
+            progress::ensure_topic(&kafka, &name)?;
+            progress::read(&kafka, &name)
+        })
+        .await?
+    };
+    check_products(context, seen.as_ref())?;
+
+    board.set(Phase::Starting("looking at the source"));
+    let connector: Arc<dyn Connector> = Arc::new(Postgres::new(settings::source(
+        gateway,
+        &context.instance.0,
+    )));
+    let described = connector.describe(&idents(context)).await?;
+    let tables = tables(context, &described, seen.as_ref());
+    let request = request(&tables, seen.as_ref());
+    let mut findings = connector.preflight(&request).await?;
+    findings.extend(contracts::check_mappings(context, &described));
+    report(findings)?;
+
+    board.set(Phase::Starting("preparing the source"));
+    let (prepared, lease) = match connector.prepare(&request).await {
+        Ok(prepared) => (prepared, take_lock(context, connector.as_ref()).await?),
+        // While another instance streams, its slot moves on behind our reading of progress: the
+        // two are held against each other once nobody moves them any more.
+        Err(failure) if slot_is_ahead(&failure) => {
+            let lease = take_lock(context, connector.as_ref()).await?;
+            let (kafka, name) = (kafka.clone(), name.clone());
+            let now = blocking(move || progress::read(&kafka, &name)).await?;
+            let request = self::request(&tables, now.as_ref());
+            (connector.prepare(&request).await?, lease)
+        }
+        Err(failure) => return Err(failure),
+    };
+
+    board.set(Phase::Starting("publishing contracts"));
+    let published = contracts::publish(context, &kafka, seen.as_ref()).await?;
+
+    board.set(Phase::Starting("taking over from earlier producers"));
+    let (producer, settled) = {
+        let (kafka, name) = (kafka.clone(), name.clone());
+        blocking(move || {
+            let producer =
+                TransactionalProducer::start(&kafka, &name, kafka.transaction_timeout()?)?;
+            let settled = progress::read_settled(&kafka, &name, SETTLE_DEADLINE)?;
+            Ok((producer, settled))
+        })
+        .await?
+    };
+    check_products(context, settled.as_ref())?;
+    let identity = connector.identity().await?;
+    let from = match settled.as_ref().and_then(|p| p.position.as_ref()) {
+        Some(record) => {
+            // What was prepared may rest on an older reading: the slot is held against this one.
+            connector
+                .prepare(&self::request(&tables, settled.as_ref()))
+                .await?;
+            Position(record.position.as_str().into())
+        }
+        None => prepared.from.clone(),
+    };
+    let plan = contracts::plan(context, published, settled.as_ref(), &from, &described)?;
+
+    let (arenas, received) = mpsc::channel(ARENAS);
+    let (give_back, back) = mpsc::channel(ARENAS + 2);
+    let stream = lease
+        .stream(
+            &from,
+            StreamLimits {
+                batch_bytes: BATCH_BYTES,
+                record_bytes: gateway.limits.chunk,
+            },
+        )
+        .await?;
+    let acknowledger = stream.acknowledger();
+    let lag = metrics::gauge!("onramp_lag_seconds");
+    let publisher = Publisher::spawn(PublisherParts {
+        kafka,
+        producer,
+        routes: plan.routes,
+        origin: Origin {
+            gateway: name,
+            system: identity.system,
+            branch: identity.branch,
+            instance: context.instance.0.to_string(),
+        },
+        states: plan.states,
+        pinned: plan.pinned,
+        arenas: received,
+        back: give_back,
+        on_commit: Box::new(move |committed| {
+            acknowledger.acknowledge(&Position(committed.position.clone()));
+            lag.set(committed.source_commit_us.map_or(0.0, seconds_since));
+        }),
+    })?;
+    tracing::info!(%from, "streaming begins");
+    Ok((
+        Flow {
+            connector,
+            translator: plan.translator,
+            publisher,
+            arenas,
+            back,
+        },
+        stream,
+    ))
+}
+
+/// How long ago a source transaction committed, by this machine's clock.
+fn seconds_since(committed_at_us: i64) -> f64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let now_us = now.map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX));
+    now_us.saturating_sub(committed_at_us).max(0) as f64 / 1e6
+}
+
+/// What progress knows of products, against the files: a product that is neither there nor
+/// retired would have its changes acknowledged away.
+fn check_products(context: &Context, seen: Option<&Progress>) -> Result<(), Failure> {
+    let Some(seen) = seen else { return Ok(()) };
+    let mut wrong = Vec::new();
+    for (name, state) in &seen.products {
+        let file = context
+            .gateway
+            .products
+            .iter()
+            .find(|p| p.name.value.to_string() == *name);
+        let finding = match (file, state.status) {
+            (None, progress::ProductStatus::Active) => Finding::error(
+                &running::PRODUCT_WITHOUT_FILE,
+                Place::Kafka(format!(
+                    "topic {}",
+                    progress::topic(&context.gateway.name.value)
+                )),
+                format!("{name} was published by this gateway, and no file stands for it"),
+            )
+            .because(
+                "its changes would be acknowledged to the source without having been published",
+            )
+            .remedy("restore its file, or keep it with status: retired"),
+            (Some(file), progress::ProductStatus::Active)
+                if file.status == Status::Draft && !context.gateway.drafts =>
+            {
+                Finding::error(
+                    &running::PRODUCT_WITHOUT_FILE,
+                    file.name.place(),
+                    format!("{name} was published by this gateway, and is a draft now"),
+                )
+                .because(
+                    "its changes would be acknowledged to the source without having been published",
+                )
+                .remedy("write status: active, or status: retired")
+            }
+            (Some(file), progress::ProductStatus::Retired) if file.status != Status::Retired => {
+                Finding::error(
+                    &running::RETIRED_RETURNS,
+                    file.name.place(),
+                    format!("{name} was retired, and is to be published again"),
+                )
+                .because("the changes since its retirement were not published: its topic has a gap")
+                .remedy("start a new version, or write status: retired")
+            }
+            _ => continue,
+        };
+        wrong.push(finding.of_product(name.clone()));
+    }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::all(Kind::Configuration, wrong))
+    }
+}
+
+/// The names of the tables that products map.
+fn idents(context: &Context) -> Vec<Ident> {
+    let mut idents: Vec<Ident> = Vec::new();
+    for product in context.published() {
+        let ident = contracts::ident(product);
+        if !idents.contains(&ident) {
+            idents.push(ident);
+        }
+    }
+    idents
+}
+
+/// What products need of each table.
+fn tables(
+    context: &Context,
+    described: &[TableDescription],
+    seen: Option<&Progress>,
+) -> Vec<TableRequest> {
+    let mut tables = Vec::new();
+    for ident in idents(context) {
+        let of_table: Vec<&Product> = context
+            .published()
+            .into_iter()
+            .filter(|p| contracts::ident(p) == ident)
+            .collect();
+        let mut columns = Vec::new();
+        if let Some(table) = described.iter().find(|t| t.name == ident) {
+            columns = of_table
+                .iter()
+                .flat_map(|p| onramp_translator::columns(p, table))
+                .collect();
+            columns.sort();
+            columns.dedup();
+        }
+        let state = |p: &&Product| seen.and_then(|s| s.products.get(&p.name.value.to_string()));
+        tables.push(TableRequest {
+            published_before: of_table.iter().any(|p| state(p).is_some()),
+            table: ident,
+            columns,
+            products: of_table.iter().map(|p| p.name.value.to_string()).collect(),
+            accept_left_out: of_table.iter().all(|p| p.accept_unchanged_toast),
+        });
+    }
+    tables
+}
+
+fn request(tables: &[TableRequest], seen: Option<&Progress>) -> PrepareRequest {
+    let record = seen.and_then(|p| p.position.as_ref());
+    PrepareRequest {
+        tables: tables.to_vec(),
+        progress: record.map(|r| Position(r.position.as_str().into())),
+        identity: record.map(|r| SourceIdentity {
+            system: r.system.clone(),
+            branch: r.branch.clone(),
+        }),
+    }
+}
+
+/// Logs what is worth knowing; errors refuse the start, all of them at once.
+fn report(findings: Vec<Finding>) -> Result<(), Failure> {
+    for finding in &findings {
+        let (code, remedy) = (
+            finding.code.id,
+            finding.remedy.as_deref().unwrap_or_default(),
+        );
+        match finding.severity {
+            Severity::Info => tracing::info!(code, remedy, "{}", finding.message),
+            Severity::Warning => tracing::warn!(code, remedy, "{}", finding.message),
+            Severity::Error => {}
+        }
+    }
+    if !onramp_finding::any_error(&findings) {
+        return Ok(());
+    }
+    let kind = if findings.iter().any(|f| f.code.id.starts_with("ONR-3")) {
+        Kind::Configuration
+    } else {
+        Kind::Source
+    };
+    Err(Failure::all(kind, findings))
+}
+
+fn slot_is_ahead(failure: &Failure) -> bool {
+    let ahead = |f: &Finding| f.code.id == source::SLOT_AHEAD.id;
+    failure.findings.iter().any(ahead)
+}
+
+/// Takes the source's lock; as long as another has it, this instance is a standby.
+async fn take_lock(
+    context: &Context,
+    connector: &dyn Connector,
+) -> Result<Box<dyn Lease>, Failure> {
+    loop {
+        match connector.acquire(&context.instance).await? {
+            Acquired::Lease(lease) => return Ok(lease),
+            Acquired::Held(holder) => {
+                context.board.set(Phase::Standby(holder));
+                tokio::time::sleep(STANDBY_LOOKS_EVERY).await;
+            }
+        }
+    }
+}

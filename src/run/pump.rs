@@ -1,0 +1,204 @@
+//! The way of the data: batches of the log in, arenas of events out, on one thread.
+//!
+//! An arena is handed over at the boundary of a source transaction once it holds enough, or when
+//! the source is quiet; inside a source transaction only when it is full. The channel to the
+//! publisher is bounded: while it is full nothing more is read, and the connection to the source
+//! is kept alive by its own task.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use onramp_connector::{Batch, Item, Position, Stream};
+use onramp_event::Arena;
+use onramp_finding::Failure;
+use onramp_finding::codes::running;
+use onramp_publisher::Status as PublisherStatus;
+use onramp_translator::Translator;
+use tokio::sync::{mpsc, watch};
+
+use super::attempt::{Context, Flow, blocking};
+use crate::health::{Board, Phase};
+
+/// An arena that holds this much is handed over at the next boundary.
+const SOFT_BYTES: usize = 64 << 10;
+/// An arena that holds this much is handed over wherever it is.
+const HARD_BYTES: usize = 256 << 10;
+/// How long a call waits for the log; an idle source's progress moves at this pace at most.
+const WAIT: Duration = Duration::from_millis(500);
+/// How often the log that the source keeps for us is measured.
+const RETAINED_EVERY: Duration = Duration::from_secs(15);
+
+/// How old the news may be that publishing waits for Kafka.
+const WAITING_SHOWN_EVERY: Duration = Duration::from_millis(250);
+
+/// Pumps until told to stop, or until something fails.
+pub(super) async fn pump(
+    context: &Arc<Context>,
+    flow: Flow,
+    mut stream: Box<dyn Stream>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<(), Failure> {
+    let Flow {
+        connector,
+        translator,
+        mut publisher,
+        arenas,
+        back,
+    } = flow;
+    let retained = tokio::spawn(measure_retained(connector));
+    let waiting = tokio::spawn(show_waiting(
+        context.board.clone(),
+        publisher.status_reader(),
+    ));
+    let mut line = Line {
+        translator,
+        arenas,
+        back,
+        arena: Arena::default(),
+        place: String::new(),
+    };
+    let outcome = tokio::select! {
+        Err(failure) = line.run(context, stream.as_mut()) => Err(failure),
+        ended = publisher.finished() => {
+            retained.abort();
+            waiting.abort();
+            return Err(match ended {
+                Err(failure) => failure,
+                Ok(()) => Failure::internal(&running::INTERNAL, "publishing ended by itself"),
+            });
+        }
+        _ = stop.wait_for(|stop| *stop) => Ok(()),
+    };
+    retained.abort();
+    waiting.abort();
+    // What was handed over is published whatever ended the reading: a row that stops the gateway
+    // does not keep back the transactions before it.
+    drop(line);
+    if outcome.is_ok() {
+        context.board.set(Phase::Draining);
+    }
+    match tokio::time::timeout(context.gateway.drain, publisher.finished()).await {
+        Ok(ended) => outcome.and(ended),
+        Err(_) => {
+            publisher.abandon();
+            tracing::warn!(
+                code = running::DRAIN_TIMED_OUT.id,
+                "what was read could not be published in time; it is read again at the next start"
+            );
+            let _ = blocking(move || publisher.join()).await;
+            outcome
+        }
+    }
+}
+
+/// The reading end: from the stream into arenas.
+struct Line {
+    translator: Translator,
+    arenas: mpsc::Sender<Arena>,
+    back: mpsc::Receiver<Arena>,
+    arena: Arena,
+    /// The place of the source transaction that was begun last, for failures.
+    place: String,
+}
+
+impl Line {
+    /// Reads, translates and hands over; ends by a failure alone.
+    async fn run(
+        &mut self,
+        context: &Context,
+        stream: &mut dyn Stream,
+    ) -> Result<std::convert::Infallible, Failure> {
+        let mut batch = Batch::default();
+        let mut told: Option<Position> = None;
+        let mut kept: Option<Position> = None;
+        let lag = metrics::gauge!("onramp_lag_bytes");
+        loop {
+            stream.next(&mut batch, WAIT).await?;
+            if let Some(bytes) = batch.lag_bytes {
+                context.board.lag(bytes);
+                lag.set(bytes as f64);
+            }
+            let ends = batch
+                .items
+                .iter()
+                .rposition(|i| *i == Item::Commit)
+                .map_or(0, |n| n + 1);
+            self.translate(&batch, 0..ends).await?;
+            // Where the arena ends: at this batch's boundary, or still at an earlier one that was
+            // not handed over because more was to come.
+            let earlier = kept.take();
+            let position = batch.position.take().or(earlier);
+            if let Some(position) = position
+                && (ends > 0 || told.as_ref() != Some(&position))
+            {
+                if !batch.more || self.arena.bytes.len() >= SOFT_BYTES {
+                    self.arena.boundary = Some(position.0.clone());
+                    self.hand_over().await;
+                    told = Some(position);
+                } else if ends == batch.items.len() {
+                    kept = Some(position);
+                }
+            }
+            self.translate(&batch, ends..batch.items.len()).await?;
+        }
+    }
+
+    async fn translate(&mut self, batch: &Batch, items: Range<usize>) -> Result<(), Failure> {
+        let mut next = items.start;
+        while next < items.end {
+            let done = self
+                .translator
+                .apply(batch, next..items.end, &mut self.arena, HARD_BYTES);
+            let done = done.map_err(|stopped| {
+                self.remember_place(batch, items.start..stopped.item() + 1);
+                stopped.failure(&self.place)
+            })?;
+            next = done.next;
+            if next < items.end || self.arena.bytes.len() >= HARD_BYTES {
+                self.hand_over().await;
+            }
+        }
+        self.remember_place(batch, items);
+        Ok(())
+    }
+
+    fn remember_place(&mut self, batch: &Batch, items: Range<usize>) {
+        let begun = batch.items[items].iter().rev().find_map(|item| match item {
+            Item::Begin(begin) => Some(begin.place),
+            _ => None,
+        });
+        if let Some(place) = begun {
+            self.place.clear();
+            self.place
+                .push_str(&String::from_utf8_lossy(batch.slice(place)));
+        }
+    }
+
+    async fn hand_over(&mut self) {
+        let empty = self.back.try_recv().unwrap_or_default();
+        let full = std::mem::replace(&mut self.arena, empty);
+        if self.arenas.send(full).await.is_err() {
+            // The publisher has ended, and says why by its own way.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Says what publishing waits for, also while nothing is read because of it.
+async fn show_waiting(board: Board, publishing: Box<dyn Fn() -> PublisherStatus + Send>) {
+    loop {
+        board.waiting(publishing().waiting);
+        tokio::time::sleep(WAITING_SHOWN_EVERY).await;
+    }
+}
+
+async fn measure_retained(connector: Arc<dyn onramp_connector::Connector>) {
+    let gauge = metrics::gauge!("onramp_source_retained_bytes");
+    loop {
+        if let Ok(Some(bytes)) = connector.retained_bytes().await {
+            gauge.set(bytes as f64);
+        }
+        tokio::time::sleep(RETAINED_EVERY).await;
+    }
+}

@@ -1,0 +1,239 @@
+//! What consumers are promised: a product's Avro schemas, and hashes of contract and mapping.
+
+use onramp_language::{
+    Field, KeyFormat, Otherwise, Product, Protect, Scalar, Shape, Source, Spanned,
+};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::enumeration;
+use crate::names::pascal;
+
+/// A product's contract, derived from its file alone: the same file gives the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contract {
+    /// The value's Avro schema, with its documentation, as JSON.
+    pub value_schema: String,
+    /// The key's Avro schema where `key_format: avro`; without documentation, since its id is part
+    /// of the key's bytes and must not change with words.
+    pub key_schema: Option<String>,
+    /// SHA-256 of both schemas, in hexadecimal.
+    pub contract_hash: String,
+    /// SHA-256 of all that decides which events a row gives, in hexadecimal.
+    pub mapping_hash: String,
+}
+
+/// Whether the field is left out of the schema.
+pub(crate) fn is_dropped(field: &Field) -> bool {
+    matches!(field.protect.as_deref(), Some(Protect::Drop))
+}
+
+/// Whether the field's text is replaced by a pseudonym.
+pub(crate) fn is_pseudonym(field: &Field) -> bool {
+    matches!(field.protect.as_deref(), Some(Protect::Hmac(_)))
+}
+
+/// Derives a product's contract.
+pub fn contract(product: &Product) -> Contract {
+    let name = pascal(&product.name.name);
+    let namespace = product.name.domain.replace('-', "_");
+    let mut names = vec![name.clone()];
+    let mut value = Map::new();
+    value.insert("type".into(), "record".into());
+    value.insert("name".into(), name.clone().into());
+    value.insert("namespace".into(), namespace.clone().into());
+    if !product.description.is_empty() {
+        value.insert("doc".into(), product.description.clone().into());
+    }
+    let fields = fields(&product.fields, &name, &mut names, true);
+    value.insert("fields".into(), fields.into());
+    let value_schema = Value::Object(value).to_string();
+
+    let key_schema = (product.key_format == KeyFormat::Avro).then(|| {
+        let name = format!("{name}Key");
+        let mut names = vec![name.clone()];
+        let key: Vec<Value> = key_fields(product)
+            .map(|field| self::field(field, &name, &mut names, false))
+            .collect();
+        json!({"type": "record", "name": name, "namespace": namespace, "fields": key}).to_string()
+    });
+    let both = json!([value_schema, key_schema]);
+    Contract {
+        contract_hash: hash(&both),
+        mapping_hash: hash(&mapping(product)),
+        value_schema,
+        key_schema,
+    }
+}
+
+/// The key's fields, in the key's order.
+pub(crate) fn key_fields(product: &Product) -> impl Iterator<Item = &Field> {
+    product
+        .key
+        .iter()
+        .filter_map(|key| product.fields.iter().find(|f| f.name.value == key.value))
+}
+
+fn hash(value: &Value) -> String {
+    let digest = Sha256::digest(value.to_string().as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn fields(fields: &[Field], parent: &str, names: &mut Vec<String>, docs: bool) -> Vec<Value> {
+    fields
+        .iter()
+        .filter(|f| !is_dropped(f))
+        .map(|f| field(f, parent, names, docs))
+        .collect()
+}
+
+fn field(field: &Field, parent: &str, names: &mut Vec<String>, docs: bool) -> Value {
+    let mut out = Map::new();
+    out.insert("name".into(), field.name.value.clone().into());
+    if docs {
+        if let Some(doc) = &field.doc {
+            out.insert("doc".into(), doc.clone().into());
+        }
+        if let Some(classification) = &field.classification {
+            out.insert("classification".into(), classification.clone().into());
+        }
+    }
+    let r#type = shape(field, parent, names, docs);
+    if field.optional {
+        out.insert("type".into(), json!(["null", r#type]));
+        out.insert("default".into(), Value::Null);
+    } else {
+        out.insert("type".into(), r#type);
+    }
+    Value::Object(out)
+}
+
+fn shape(field: &Field, parent: &str, names: &mut Vec<String>, docs: bool) -> Value {
+    if is_pseudonym(field) {
+        return "string".into();
+    }
+    match &field.shape {
+        Shape::Scalar { r#type, .. } => scalar(r#type.value),
+        Shape::Array { items, .. } => json!({"type": "array", "items": scalar(items.value)}),
+        Shape::Enum {
+            values,
+            default,
+            otherwise,
+            ..
+        } => {
+            let name = named(parent, field, names);
+            let symbols = enumeration::symbols(values, default.as_ref(), otherwise);
+            let mut out = json!({"type": "enum", "name": name, "symbols": symbols});
+            if let Some(default) = default {
+                out["default"] = default.value.clone().into();
+            }
+            out
+        }
+        Shape::Record { fields: inner } => {
+            let name = named(parent, field, names);
+            let inner = fields(inner, &name, names, docs);
+            json!({"type": "record", "name": name, "fields": inner})
+        }
+    }
+}
+
+/// A nested type is named for its path; where two paths give one name, the later is numbered.
+fn named(parent: &str, field: &Field, names: &mut Vec<String>) -> String {
+    let base = format!("{parent}{}", pascal(&field.name));
+    let mut name = base.clone();
+    let mut n = 2;
+    while names.contains(&name) {
+        name = format!("{base}{n}");
+        n += 1;
+    }
+    names.push(name.clone());
+    name
+}
+
+fn scalar(scalar: Scalar) -> Value {
+    match scalar {
+        Scalar::Boolean => "boolean".into(),
+        Scalar::Int => "int".into(),
+        Scalar::Long => "long".into(),
+        Scalar::Float => "float".into(),
+        Scalar::Double => "double".into(),
+        Scalar::String => "string".into(),
+        Scalar::Bytes => "bytes".into(),
+        Scalar::Decimal { precision, scale } => json!({
+            "type": "bytes", "logicalType": "decimal", "precision": precision, "scale": scale
+        }),
+        Scalar::Date => json!({"type": "int", "logicalType": "date"}),
+        Scalar::Timestamp => json!({"type": "long", "logicalType": "timestamp-micros"}),
+        Scalar::LocalTimestamp => json!({"type": "long", "logicalType": "local-timestamp-micros"}),
+        Scalar::Time => json!({"type": "long", "logicalType": "time-micros"}),
+        Scalar::Uuid => json!({"type": "string", "logicalType": "uuid"}),
+        Scalar::Json => json!({"type": "string", "contentType": "application/json"}),
+    }
+}
+
+fn mapping(product: &Product) -> Value {
+    let key: Vec<&str> = product.key.iter().map(|k| k.as_str()).collect();
+    json!({
+        "table": [product.table.value.0, product.table.value.1],
+        "where": product.filter.as_ref().map(|f| &f.value),
+        "key": key,
+        "key_format": match product.key_format { KeyFormat::String => "string", KeyFormat::Avro => "avro" },
+        "fields": product.fields.iter().map(field_mapping).collect::<Vec<_>>(),
+    })
+}
+
+fn field_mapping(field: &Field) -> Value {
+    let protect = field.protect.as_deref().map(|p| match p {
+        Protect::Drop => json!("drop"),
+        Protect::Hmac(key) => json!({ "hmac": key }),
+        Protect::None(_) => json!("none"),
+    });
+    let how = match &field.shape {
+        Shape::Scalar { r#type, source } => json!([scalar(r#type.value), self::source(source)]),
+        Shape::Array { items, source } => {
+            json!(["array", scalar(items.value), self::source(source)])
+        }
+        Shape::Enum {
+            values,
+            default,
+            otherwise,
+            source,
+        } => {
+            let text = |s: &Spanned<String>| s.value.clone();
+            let values: Vec<_> = values.iter().map(|(c, s)| [text(c), text(s)]).collect();
+            let otherwise = match otherwise {
+                Otherwise::Fail => json!("fail"),
+                Otherwise::Null => json!("null"),
+                Otherwise::Value(symbol) => json!({ "value": symbol.value }),
+            };
+            json!([
+                "enum",
+                values,
+                default.as_ref().map(text),
+                otherwise,
+                self::source(source)
+            ])
+        }
+        Shape::Record { fields } => {
+            json!([
+                "record",
+                fields.iter().map(field_mapping).collect::<Vec<_>>()
+            ])
+        }
+    };
+    json!([field.name.value, field.optional, protect, how])
+}
+
+fn source(source: &Source) -> Value {
+    match source {
+        Source::Expression(text) => json!({ "expr": text.value }),
+        Source::Column { column, parse } => json!({
+            "from": column.value,
+            "parse": parse.as_ref().map(|p| json!([
+                p.format.value,
+                p.zone.as_ref().map(|z| &z.value),
+                format!("{:?}", p.ambiguous),
+            ])),
+        }),
+    }
+}

@@ -1,0 +1,31 @@
+//! From changes to events: the compiled form of a product's mapping.
+//!
+//! Products, tables' descriptions and batches of the log come in; contracts, findings and encoded
+//! events in an [`onramp_event::Arena`] go out. No I/O, no clock and no randomness ever come in: a
+//! replay gives the same bytes. For a row nothing is allocated and nothing is looked up by name.
+//!
+//! # Keys and pseudonyms
+//! Both are made of a value's text, which is one for equal values: whole numbers and decimals in
+//! digits with the field's scale, dates and times as in ISO 8601 (a fraction only where there is
+//! one, six digits), bytes in hexadecimal, UUIDs in lower case. A pseudonym is the key's name, a
+//! colon, and the HMAC-SHA-256 of that text in base64url without padding.
+
+mod contract;
+mod conversion;
+mod convert;
+mod enumeration;
+mod fault;
+mod mapping;
+mod names;
+mod plan;
+mod program;
+mod step;
+mod text_time;
+mod translate;
+mod write;
+
+pub use contract::{Contract, contract};
+pub use fault::{RowFault, Stopped};
+pub use mapping::{check, columns};
+pub use program::{Encoding, Mapped, TableProgram};
+pub use translate::{Progress, TableMapping, Translator};

@@ -1,0 +1,182 @@
+//! Whether a product's mapping fits its table: columns, types, nulls, keys.
+
+use std::collections::BTreeSet;
+
+use onramp_connector::{BeforeImage, TableDescription};
+use onramp_finding::{Finding, codes::mapping};
+use onramp_language::{Product, Scalar, Shape};
+
+use crate::contract;
+use crate::plan::{Plan, plan};
+
+/// Everything that is wrong with a product's mapping, held against its table as the catalogue
+/// describes it. Opens no connection.
+pub fn check(product: &Product, table: &TableDescription) -> Vec<Finding> {
+    let plan = plan(product, table, &Some, None);
+    let mut findings = key_fields(product);
+    if findings.is_empty() && plan.key.len() == product.key.len() {
+        findings.extend(key_rule(product, table, &plan));
+        findings.extend(before_images(product, table, &plan));
+    }
+    let name = product.name.to_string();
+    for finding in &mut findings {
+        finding.product = Some(name.clone());
+    }
+    let mut all = plan.findings;
+    all.extend(findings);
+    all
+}
+
+/// The columns that a product reads, by name, in the table's order.
+pub fn columns(product: &Product, table: &TableDescription) -> Vec<String> {
+    plan(product, table, &Some, None)
+        .slots
+        .into_iter()
+        .map(|at| table.columns[at].name.clone())
+        .collect()
+}
+
+fn key_fields(product: &Product) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if product.key.is_empty() {
+        findings.push(Finding::error(
+            &mapping::KEY_FIELD,
+            product.name.place(),
+            "the key names no field",
+        ));
+    }
+    for key in &product.key {
+        let Some(field) = product.fields.iter().find(|f| f.name.value == key.value) else {
+            let known = product.fields.iter().map(|f| f.name.as_str());
+            let mut finding = Finding::error(
+                &mapping::KEY_FIELD,
+                key.place(),
+                format!("the key names {}, which is not a field", key.value),
+            );
+            if let Some(near) = crate::names::nearest(key, known) {
+                finding = finding.remedy(format!("did you mean {near}?"));
+            }
+            findings.push(finding);
+            continue;
+        };
+        let inexact = matches!(&field.shape, Shape::Scalar { r#type, .. }
+            if matches!(r#type.value, Scalar::Float | Scalar::Double | Scalar::Json));
+        let why = if contract::is_dropped(field) {
+            "is dropped"
+        } else if field.optional {
+            "is optional"
+        } else if matches!(field.shape, Shape::Record { .. } | Shape::Array { .. }) {
+            "does not hold one value"
+        } else if inexact {
+            "is of a type whose equal values have several forms"
+        } else {
+            continue;
+        };
+        findings.push(
+            Finding::error(
+                &mapping::KEY_FIELD,
+                key.place(),
+                format!("key field {} {why}", key.value),
+            )
+            .remedy(mapping::KEY_FIELD.remedy),
+        );
+    }
+    findings
+}
+
+/// The key tells rows apart: it holds every column of a unique index that covers every row and is
+/// checked at once.
+fn key_rule(product: &Product, table: &TableDescription, plan: &Plan) -> Option<Finding> {
+    let held: BTreeSet<&str> = plan
+        .key
+        .iter()
+        .filter_map(|key| Some(table.columns[key.holds?].name.as_str()))
+        .collect();
+    let covers = |columns: &[String]| columns.iter().all(|c| held.contains(c.as_str()));
+    let mut covered = table
+        .unique
+        .iter()
+        .filter(|i| i.total && covers(&i.columns));
+    let place = product.key[0].place();
+    if covered.clone().any(|index| !index.deferrable) {
+        return None;
+    }
+    if let Some(index) = covered.next() {
+        return Some(
+            Finding::error(
+                &mapping::KEY_DEFERRABLE,
+                place,
+                format!("the key rests on index {}, which is deferrable", index.name),
+            )
+            .because(mapping::KEY_DEFERRABLE.reason)
+            .remedy(mapping::KEY_DEFERRABLE.remedy),
+        );
+    }
+    if product.key_unique.is_some() {
+        return None;
+    }
+    let finding = Finding::error(
+        &mapping::KEY_NOT_UNIQUE,
+        place,
+        format!("the key may not tell the rows of {} apart", table.name),
+    );
+    let usable = table.unique.iter().filter(|i| i.total && !i.deferrable);
+    let best = usable.min_by_key(|i| (!i.primary, i.columns.len()));
+    Some(match best {
+        Some(index) => finding
+            .because(format!(
+                "it does not hold, unchanged or converted one to one, every column of index {} ({})",
+                index.name,
+                index.columns.join(", ")
+            ))
+            .remedy(mapping::KEY_NOT_UNIQUE.remedy),
+        None => finding
+            .because("the table has no unique index that covers every row and is checked at once")
+            .remedy("say why the key is unique: key_unique: { reason: ... }"),
+    })
+}
+
+/// The key can be computed from what a delete brings.
+fn before_images(product: &Product, table: &TableDescription, plan: &Plan) -> Vec<Finding> {
+    let identity = match &table.before {
+        BeforeImage::Whole => return Vec::new(),
+        BeforeImage::None => {
+            return vec![
+                Finding::error(
+                    &mapping::NO_BEFORE_IMAGE,
+                    product.table.place(),
+                    format!("updates and deletes of {} cannot be followed", table.name),
+                )
+                .because(mapping::NO_BEFORE_IMAGE.reason)
+                .remedy(mapping::NO_BEFORE_IMAGE.remedy),
+            ];
+        }
+        BeforeImage::Key(columns) => columns,
+    };
+    let mut findings = Vec::new();
+    for (name, key) in product.key.iter().zip(&plan.key) {
+        let missing: Vec<&str> = key
+            .reads
+            .iter()
+            .map(|at| table.columns[*at].name.as_str())
+            .filter(|column| !identity.iter().any(|c| c == column))
+            .collect();
+        if !missing.is_empty() {
+            findings.push(
+                Finding::error(
+                    &mapping::KEY_NOT_IN_BEFORE,
+                    name.place(),
+                    format!(
+                        "key field {} needs {}, which a delete of {} does not bring",
+                        name.value,
+                        missing.join(", "),
+                        table.name
+                    ),
+                )
+                .because(format!("old rows hold {} alone", identity.join(", ")))
+                .remedy(mapping::KEY_NOT_IN_BEFORE.remedy),
+            );
+        }
+    }
+    findings
+}

@@ -1,0 +1,180 @@
+//! One field's compiled way from a row to its value.
+
+use std::io;
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit, Mac};
+use onramp_connector::{Cell, ColumnDecoder, Undecodable, Value};
+use onramp_expression::{Cause, EvalError, Expression, Row, Scratch};
+use onramp_finding::{Code, codes::mapping};
+use sha2::Sha256;
+
+use crate::convert::{Convert, Out, Refusal};
+use crate::write;
+
+/// A row's cells by slot, and the old row's where that can stand in for a value left out.
+#[derive(Clone, Copy)]
+pub(crate) struct RowView<'a, 'r> {
+    pub(crate) cells: &'r [Cell<'a>],
+    /// The old image's cells and which of them it has.
+    pub(crate) old: Option<(&'r [Cell<'a>], &'r [bool])>,
+    pub(crate) decoders: &'r [ColumnDecoder],
+}
+
+impl<'a> Row<'a> for RowView<'a, '_> {
+    #[inline]
+    fn value(&self, slot: usize) -> Result<Value<'a>, Undecodable> {
+        let mut cell = self.cells[slot];
+        if cell == Cell::Unchanged
+            && let Some((old, has)) = self.old
+            && has[slot]
+        {
+            cell = old[slot];
+        }
+        cell.decode(self.decoders[slot])
+    }
+}
+
+/// Where a step's value comes from.
+#[derive(Debug)]
+pub(crate) enum Origin {
+    Slot(usize),
+    Expression(Box<Expression>),
+}
+
+/// HMAC-SHA-256 under a named key.
+#[derive(Clone)]
+pub(crate) struct Pseudonymiser {
+    name: Arc<str>,
+    mac: Hmac<Sha256>,
+}
+
+impl std::fmt::Debug for Pseudonymiser {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Pseudonymiser({})", self.name)
+    }
+}
+
+impl Pseudonymiser {
+    pub(crate) fn new(name: &str, key: &[u8]) -> Option<Self> {
+        Some(Pseudonymiser {
+            name: name.into(),
+            mac: Hmac::new_from_slice(key).ok()?,
+        })
+    }
+
+    fn pseudonym<'a>(&'a self, value: &Out<'_>) -> Result<Out<'a>, Refusal> {
+        struct Feed<'m>(&'m mut Hmac<Sha256>);
+        impl io::Write for Feed<'_> {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                self.0.update(bytes);
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut mac = self.mac.clone();
+        write::text(value, &mut Feed(&mut mac))
+            .map_err(|_| Refusal::value("the value has no text to protect"))?;
+        Ok(Out::Pseudonym(
+            &self.name,
+            mac.finalize().into_bytes().into(),
+        ))
+    }
+}
+
+/// One field of one value each.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// The field's path, e.g. `address.city`.
+    pub(crate) path: Arc<str>,
+    pub(crate) origin: Origin,
+    pub(crate) convert: Convert,
+    pub(crate) protect: Option<Pseudonymiser>,
+    pub(crate) optional: bool,
+}
+
+/// Why a step has no value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trouble {
+    pub(crate) code: &'static Code,
+    pub(crate) reason: &'static str,
+    /// The column's slot, where one is to blame.
+    pub(crate) slot: Option<usize>,
+}
+
+impl Trouble {
+    fn of_column(slot: usize, why: Undecodable) -> Self {
+        let code = match why {
+            Undecodable::Unchanged => &mapping::ROW_LEFT_OUT,
+            Undecodable::Malformed | Undecodable::Encoding => &mapping::ROW_UNREADABLE,
+            Undecodable::NotFinite | Undecodable::TooWide => &mapping::ROW_VALUE,
+        };
+        Trouble {
+            code,
+            reason: why.reason(),
+            slot: Some(slot),
+        }
+    }
+
+    pub(crate) fn of_expression(error: EvalError) -> Self {
+        match error.cause {
+            Cause::Undecodable { slot, reason } => Trouble::of_column(slot, reason),
+            Cause::NotAsDescribed { slot } => Trouble {
+                code: error.code(),
+                reason: error.reason(),
+                slot,
+            },
+            _ => Trouble {
+                code: error.code(),
+                reason: error.reason(),
+                slot: None,
+            },
+        }
+    }
+}
+
+impl Step {
+    /// The field's value for a row.
+    #[inline]
+    pub(crate) fn value<'a>(
+        &'a self,
+        row: &RowView<'a, '_>,
+        scratch: &'a Scratch,
+    ) -> Result<Out<'a>, Trouble> {
+        let (value, slot) = match &self.origin {
+            Origin::Slot(slot) => (
+                row.value(*slot).map_err(|e| Trouble::of_column(*slot, e))?,
+                Some(*slot),
+            ),
+            Origin::Expression(expression) => (
+                expression
+                    .evaluate(row, scratch)
+                    .map_err(Trouble::of_expression)?,
+                None,
+            ),
+        };
+        let refused = |r: Refusal| Trouble {
+            code: r.code,
+            reason: r.reason,
+            slot,
+        };
+        let out = self.convert.apply(value).map_err(refused)?;
+        if out == Out::Null {
+            return if self.optional {
+                Ok(out)
+            } else {
+                Err(Trouble {
+                    code: &mapping::ROW_NULL,
+                    reason: "the row holds null and the field is required",
+                    slot,
+                })
+            };
+        }
+        match &self.protect {
+            None => Ok(out),
+            Some(protect) => protect.pseudonym(&out).map_err(refused),
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! Dates and times that stand in text: a strftime-like format, compiled, strict.
+//!
+//! Every character must be as the format says, and nothing may follow: what is not understood is
+//! refused, never guessed.
+
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use onramp_finding::codes::mapping;
+use onramp_language::Ambiguous;
+
+use crate::convert::{Out, Refusal};
+
+/// What the text is read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Target {
+    Date,
+    Time,
+    LocalTimestamp,
+    Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Year,
+    Month,
+    MonthName,
+    Day,
+    DayOfYear,
+    Hour,
+    Hour12,
+    HalfDay,
+    Minute,
+    Second,
+    Fraction,
+    Offset,
+    Literal(u8),
+}
+
+/// A compiled format.
+#[derive(Debug)]
+pub(crate) struct TextTime {
+    parts: Vec<Part>,
+    target: Target,
+    zone: Option<TimeZone>,
+    ambiguous: Ambiguous,
+}
+
+const MONTHS: [&str; 12] = [
+    "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
+];
+
+fn refused(reason: &'static str) -> Refusal {
+    Refusal {
+        code: &mapping::ROW_TIME,
+        reason,
+    }
+}
+
+impl TextTime {
+    /// Compiles a format, or says why it cannot serve the field's type.
+    pub(crate) fn compile(
+        format: &str,
+        zone: Option<&str>,
+        ambiguous: Ambiguous,
+        target: Target,
+    ) -> Result<Self, String> {
+        let mut parts = Vec::new();
+        directives(format, &mut parts)?;
+        let has = |part| parts.contains(&part);
+        let date = has(Part::Year)
+            && (has(Part::DayOfYear)
+                || (has(Part::Day) && (has(Part::Month) || has(Part::MonthName))));
+        let any_date = parts.iter().any(|p| {
+            use Part::*;
+            matches!(p, Year | Month | MonthName | Day | DayOfYear)
+        });
+        // What is finer than the text says is zero; what is coarser must be there.
+        let time = (has(Part::Hour) || (has(Part::Hour12) && has(Part::HalfDay)))
+            && (has(Part::Minute) || !has(Part::Second))
+            && (has(Part::Second) || !has(Part::Fraction));
+        let any_time = parts.iter().any(|p| {
+            use Part::*;
+            matches!(p, Hour | Hour12 | HalfDay | Minute | Second | Fraction)
+        });
+        let offset = has(Part::Offset);
+        for part in &parts {
+            if !matches!(part, Part::Literal(_)) && parts.iter().filter(|p| *p == part).count() > 1
+            {
+                return Err("the format says one part twice".into());
+            }
+        }
+        match target {
+            Target::Time => {
+                if !time {
+                    return Err(
+                        "the format lacks the hour, or a part between hour and its finest".into(),
+                    );
+                }
+                if any_date {
+                    return Err("the format has a date, which a time would lose".into());
+                }
+            }
+            _ if !date => return Err("the format lacks the year, the month or the day".into()),
+            Target::Date if any_time => {
+                return Err("the format has a time of day, which a date would lose".into());
+            }
+            Target::LocalTimestamp | Target::Timestamp if !time => {
+                return Err(
+                    "the format lacks the hour, or a part between hour and its finest".into(),
+                );
+            }
+            _ => {}
+        }
+        if offset && target != Target::Timestamp {
+            return Err("only a timestamp has an offset (%z)".into());
+        }
+        if target == Target::Timestamp && offset == zone.is_some() {
+            return Err(if offset {
+                "the format has an offset (%z), so zone would be ignored".into()
+            } else {
+                "a timestamp needs zone, or an offset (%z) in the format".into()
+            });
+        }
+        let zone = match zone {
+            Some(_) if target != Target::Timestamp => {
+                return Err("zone belongs to a timestamp alone".into());
+            }
+            Some(name) => Some(
+                TimeZone::get(name).map_err(|_| format!("there is no time zone named {name:?}"))?,
+            ),
+            None => None,
+        };
+        Ok(TextTime {
+            parts,
+            target,
+            zone,
+            ambiguous,
+        })
+    }
+
+    /// Reads a text.
+    pub(crate) fn read<'a>(&self, text: &str) -> Result<Out<'a>, Refusal> {
+        let mut rest = text.as_bytes();
+        let mut read = Read::default();
+        for part in &self.parts {
+            match part {
+                Part::Literal(byte) => {
+                    if rest.first() != Some(byte) {
+                        return Err(refused("the text is not of the format"));
+                    }
+                    rest = &rest[1..];
+                }
+                Part::Year => read.year = digits(&mut rest, 4)?,
+                Part::Month => read.month = digits(&mut rest, 2)?,
+                Part::Day => read.day = digits(&mut rest, 2)?,
+                Part::DayOfYear => read.day_of_year = Some(digits(&mut rest, 3)?),
+                Part::Hour | Part::Hour12 => read.hour = digits(&mut rest, 2)?,
+                Part::Minute => read.minute = digits(&mut rest, 2)?,
+                Part::Second => read.second = digits(&mut rest, 2)?,
+                Part::Fraction => read.micros = fraction(&mut rest)?,
+                Part::MonthName => read.month = month_name(&mut rest)?,
+                Part::HalfDay => read.afternoon = Some(half_day(&mut rest)?),
+                Part::Offset => read.offset_s = offset(&mut rest)?,
+            }
+        }
+        if !rest.is_empty() {
+            return Err(refused("text follows what the format describes"));
+        }
+        self.assemble(read)
+    }
+
+    fn assemble<'a>(&self, mut read: Read) -> Result<Out<'a>, Refusal> {
+        if let Some(afternoon) = read.afternoon {
+            if !(1..=12).contains(&read.hour) {
+                return Err(refused("the hour is not one of a half day"));
+            }
+            read.hour = read.hour % 12 + if afternoon { 12 } else { 0 };
+        }
+        if read.hour > 23 || read.minute > 59 || read.second > 59 {
+            return Err(refused("there is no such time of day"));
+        }
+        let seconds = i64::from(read.hour * 3600 + read.minute * 60 + read.second);
+        let time = seconds * 1_000_000 + i64::from(read.micros);
+        if self.target == Target::Time {
+            return Ok(Out::Time(time));
+        }
+        let no_day = || refused("there is no such day");
+        let leap = read.year % 4 == 0 && (read.year % 100 != 0 || read.year % 400 == 0);
+        let days = match read.day_of_year {
+            Some(day) if (1..=365 + i32::from(leap)).contains(&day) => {
+                days_from_civil(read.year.into(), 1, 1) + i64::from(day) - 1
+            }
+            Some(_) => return Err(no_day()),
+            None => {
+                if !(1..=12).contains(&read.month)
+                    || !(1..=days_in(read.month, leap)).contains(&read.day)
+                {
+                    return Err(no_day());
+                }
+                days_from_civil(read.year.into(), read.month.into(), read.day.into())
+            }
+        };
+        let micros = days * 86_400_000_000 + time;
+        match (self.target, &self.zone) {
+            (Target::Date, _) => Ok(Out::Date(days as i32)),
+            (Target::LocalTimestamp, _) | (Target::Time, _) => Ok(Out::LocalTimestamp(micros)),
+            (Target::Timestamp, None) => Ok(Out::Timestamp(
+                micros - i64::from(read.offset_s) * 1_000_000,
+            )),
+            (Target::Timestamp, Some(zone)) => self.in_zone(zone, days, &read).map(Out::Timestamp),
+        }
+    }
+
+    fn in_zone(&self, zone: &TimeZone, days: i64, read: &Read) -> Result<i64, Refusal> {
+        let no_time = |_| refused("the time is beyond the range of its zone");
+        let (year, month, day) = civil_from_days(days);
+        let local = DateTime::new(
+            year as i16,
+            month as i8,
+            day as i8,
+            read.hour as i8,
+            read.minute as i8,
+            read.second as i8,
+            read.micros * 1000,
+        )
+        .map_err(no_time)?;
+        let instants = zone.to_ambiguous_timestamp(local);
+        let instant = match self.ambiguous {
+            Ambiguous::Fail => instants.unambiguous().map_err(|_| {
+                refused("the local time occurs twice in its zone, or never, and ambiguous is fail")
+            })?,
+            Ambiguous::Earlier => instants.earlier().map_err(no_time)?,
+            Ambiguous::Later => instants.later().map_err(no_time)?,
+        };
+        Ok(instant.as_microsecond())
+    }
+}
+
+#[derive(Default)]
+struct Read {
+    year: i32,
+    month: i32,
+    day: i32,
+    day_of_year: Option<i32>,
+    hour: i32,
+    minute: i32,
+    second: i32,
+    micros: i32,
+    afternoon: Option<bool>,
+    offset_s: i32,
+}
+
+fn directives(format: &str, parts: &mut Vec<Part>) -> Result<(), String> {
+    let mut chars = format.chars();
+    while let Some(c) = chars.next() {
+        if c != '%' {
+            let mut utf8 = [0; 4];
+            parts.extend(c.encode_utf8(&mut utf8).bytes().map(Part::Literal));
+            continue;
+        }
+        let part = match chars.next() {
+            Some('Y') => Part::Year,
+            Some('m') => Part::Month,
+            Some('b' | 'h') => Part::MonthName,
+            Some('d') => Part::Day,
+            Some('j') => Part::DayOfYear,
+            Some('H') => Part::Hour,
+            Some('I') => Part::Hour12,
+            Some('p') => Part::HalfDay,
+            Some('M') => Part::Minute,
+            Some('S') => Part::Second,
+            Some('f') => Part::Fraction,
+            Some('z') => Part::Offset,
+            Some('%') => Part::Literal(b'%'),
+            Some('F') => {
+                directives("%Y-%m-%d", parts)?;
+                continue;
+            }
+            Some('.') if chars.next() == Some('f') => {
+                parts.push(Part::Literal(b'.'));
+                Part::Fraction
+            }
+            Some(':') if chars.next() == Some('z') => Part::Offset,
+            Some('.' | ':') => return Err("of %. and %: only %.f and %:z are known".into()),
+            Some('R') => {
+                directives("%H:%M", parts)?;
+                continue;
+            }
+            Some('T') => {
+                directives("%H:%M:%S", parts)?;
+                continue;
+            }
+            Some('y') => return Err("%y leaves the century to be guessed".into()),
+            Some(other) => return Err(format!("the format has %{other}, which is not known")),
+            None => return Err("the format ends in a lone %".into()),
+        };
+        parts.push(part);
+    }
+    Ok(())
+}
+
+#[inline]
+fn digits(rest: &mut &[u8], count: usize) -> Result<i32, Refusal> {
+    let Some((head, tail)) = rest.split_at_checked(count) else {
+        return Err(refused("the text is shorter than the format"));
+    };
+    let mut number = 0;
+    for byte in head {
+        if !byte.is_ascii_digit() {
+            return Err(refused(
+                "the text has something else where the format has a digit",
+            ));
+        }
+        number = number * 10 + i32::from(byte - b'0');
+    }
+    *rest = tail;
+    Ok(number)
+}
+
+/// One digit to nine; beyond microseconds only zeros, since more would be lost.
+fn fraction(rest: &mut &[u8]) -> Result<i32, Refusal> {
+    let count = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    if !(1..=9).contains(&count) {
+        return Err(refused("a fraction of a second has one digit to nine"));
+    }
+    let number = digits(rest, count)?;
+    if count <= 6 {
+        return Ok(number * 10i32.pow(6 - count as u32));
+    }
+    let beyond = 10i32.pow(count as u32 - 6);
+    if number % beyond != 0 {
+        return Err(refused("the time is finer than microseconds"));
+    }
+    Ok(number / beyond)
+}
+
+fn month_name(rest: &mut &[u8]) -> Result<i32, Refusal> {
+    let no_month = || refused("the text has no month of three letters where the format has one");
+    let (head, tail) = rest.split_at_checked(3).ok_or_else(no_month)?;
+    let month = MONTHS
+        .iter()
+        .position(|name| head.eq_ignore_ascii_case(name.as_bytes()))
+        .ok_or_else(no_month)?;
+    *rest = tail;
+    Ok(month as i32 + 1)
+}
+
+fn half_day(rest: &mut &[u8]) -> Result<bool, Refusal> {
+    let no_half = || refused("the text has neither AM nor PM where the format has one");
+    let (head, tail) = rest.split_at_checked(2).ok_or_else(no_half)?;
+    let afternoon = if head.eq_ignore_ascii_case(b"pm") {
+        true
+    } else if head.eq_ignore_ascii_case(b"am") {
+        false
+    } else {
+        return Err(no_half());
+    };
+    *rest = tail;
+    Ok(afternoon)
+}
+
+/// `Z`, `+HHMM` or `+HH:MM`.
+fn offset(rest: &mut &[u8]) -> Result<i32, Refusal> {
+    let sign = match rest.split_first() {
+        Some((b'Z', tail)) => {
+            *rest = tail;
+            return Ok(0);
+        }
+        Some((b'+', tail)) => {
+            *rest = tail;
+            1
+        }
+        Some((b'-', tail)) => {
+            *rest = tail;
+            -1
+        }
+        _ => return Err(refused("the text has no offset where the format has one")),
+    };
+    let hours = digits(rest, 2)?;
+    if let Some((b':', tail)) = rest.split_first() {
+        *rest = tail;
+    }
+    let minutes = digits(rest, 2)?;
+    if hours > 23 || minutes > 59 {
+        return Err(refused("there is no such offset"));
+    }
+    Ok(sign * (hours * 3600 + minutes * 60))
+}
+
+fn days_in(month: i32, leap: bool) -> i32 {
+    match month {
+        2 => 28 + i32::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days since 1970-01-01 of a day in the proleptic Gregorian calendar.
+pub(crate) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let y = if month <= 2 { year - 1 } else { year };
+    let era = y.div_euclid(400);
+    let year_of_era = y.rem_euclid(400);
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+/// Year, month and day of a number of days since 1970-01-01.
+pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let doe = z.rem_euclid(146_097);
+    let yoe = (doe - doe / 1460 + doe / 36_524 - doe / 146_096) / 365;
+    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    let mp = (5 * doy + 2) / 153;
+    let day = doy - (153 * mp + 2) / 5 + 1;
+    let month = if mp < 10 { mp + 3 } else { mp - 9 };
+    (yoe + era * 400 + i64::from(month <= 2), month, day)
+}
