@@ -13,7 +13,7 @@ pub struct Span {
     pub end: u32,
 }
 
-/// A table of this stream: an index into [`Batch::tables`], valid as long as the stream is.
+/// A table of this stream or reader: an index into [`Batch::tables`], valid as long as that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TableId(pub u32);
 
@@ -50,6 +50,9 @@ pub struct Begin {
     pub place: Span,
     /// The transaction's identifier, in the source's notation (PostgreSQL: xid).
     pub id: Span,
+    /// What a chunk's [`Visibility`](crate::Visibility) knows the transaction by (PostgreSQL: the
+    /// xid, widened to 64 bits). Not in commit order.
+    pub number: u64,
     /// When it committed, in microseconds since 1970-01-01T00:00:00Z.
     pub committed_at_us: i64,
 }

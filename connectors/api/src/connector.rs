@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use onramp_finding::{Failure, Finding};
 
-use crate::{Batch, Ident, TableDescription};
+use crate::{Batch, ChunkTable, Ident, TableDescription, TableReader, Visibility};
 
 /// A place in the log, in the source's own notation; see the crate's head for what it promises.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -111,6 +111,18 @@ pub trait Connector: Send + Sync {
 
     /// How much log the source keeps for this gateway, in bytes.
     async fn retained_bytes(&self) -> Result<Option<u64>, Failure>;
+
+    /// What a reading that begins now would see. Refused where the source cannot tell (on
+    /// PostgreSQL a standby: its snapshots' lists are empty).
+    async fn visibility(&self) -> Result<Arc<dyn Visibility>, Failure>;
+
+    /// Which transactions numbered below `number` are still open or prepared, for people to read:
+    /// process, application, since when; never a query's text. They are what a reading whose
+    /// horizon must reach `number` waits for.
+    async fn waits_for(&self, number: u64) -> Result<Vec<String>, Failure>;
+
+    /// A reader of one table, in chunks. Refused where the table has no key to read it by.
+    async fn table_reader(&self, table: &ChunkTable) -> Result<Box<dyn TableReader>, Failure>;
 }
 
 /// The source's own lock, held: as long as it lives nobody else streams for this gateway.
@@ -133,6 +145,10 @@ pub trait Stream: Send {
     /// or after `wait` with an empty batch. Cancelling it loses nothing. While nobody calls it the
     /// connection is kept alive all the same.
     async fn next(&mut self, batch: &mut Batch, wait: Duration) -> Result<(), Failure>;
+
+    /// Asks the source to tell soon how far its log goes, so that the position of an idle one comes
+    /// without waiting for its own rhythm. Cheap, does not block; a later `next` brings the answer.
+    fn nudge(&self);
 
     /// The end that acknowledges, for another thread.
     fn acknowledger(&self) -> Arc<dyn Acknowledge>;

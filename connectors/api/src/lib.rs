@@ -13,6 +13,12 @@
 //! 4. [`Lease::stream`], once, from a position: then [`Stream::next`] over and over, and
 //!    [`Acknowledge::acknowledge`] from any thread.
 //!
+//! # History
+//! [`Connector::visibility`], [`Connector::table_reader`] and its [`TableReader::read`], any number
+//! of times beside the stream, once [`Connector::prepare`] holds the log. They take nothing of the
+//! stream but numbers: [`Begin::number`] is what a chunk's [`Visibility`] is asked about, and
+//! [`Chunk::passed`] is what the stream's position is compared with.
+//!
 //! # What a position promises
 //! A [`Position`] is a text that survives restarts. It names a set of source transactions: all
 //! those whose commit the log has before it. Streaming from it brings every other transaction
@@ -39,11 +45,15 @@
 //! in its [`TableLayout`].
 
 mod batch;
+mod chunk;
 mod connector;
 mod table;
 mod value;
 
 pub use batch::{Batch, Begin, Change, Item, Operation, Span, TableId};
+pub use chunk::{
+    Bound, Chunk, ChunkLimits, ChunkRange, ChunkTable, TableEstimate, TableReader, Visibility,
+};
 pub use connector::{
     Acknowledge, Acquired, Connector, Instance, Lease, Position, PrepareRequest, Prepared,
     SourceIdentity, Stream, StreamLimits, TableRequest,

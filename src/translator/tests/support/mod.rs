@@ -185,6 +185,7 @@ impl Log {
         let begin = Begin {
             place: self.bytes(place.as_bytes()),
             id: self.bytes(b"77"),
+            number: 77,
             committed_at_us: 1_000,
         };
         self.0.items.push(Item::Begin(begin));
