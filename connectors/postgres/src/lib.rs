@@ -1,21 +1,23 @@
-//! PostgreSQL as a source: its catalogue over ordinary connections, its log over a replication
-//! client of our own.
+//! PostgreSQL as a source: its catalogue and its tables over ordinary connections, its log over a
+//! replication client of our own.
 //!
 //! What comes in: a [`Target`], names, and requests in the connector contract's words. What never
 //! does: a product, an event, or anything of Kafka. Nothing is created on the server but a
 //! publication and a slot.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use onramp_connector::{
-    Acquired, Connector, Ident, Instance, Position, PrepareRequest, Prepared, SourceIdentity,
-    TableDescription,
+    Acquired, ChunkTable, Connector, Ident, Instance, Position, PrepareRequest, Prepared,
+    SourceIdentity, TableDescription, TableReader, Visibility,
 };
 use onramp_finding::codes::source as codes;
 use onramp_finding::{Failure, Finding, Kind, Place};
 
 mod catalogue;
+mod chunk;
 mod decode;
 mod lsn;
 mod stream;
@@ -53,6 +55,8 @@ pub struct Postgres {
     names: Names,
     /// The mapped tables, as they were when the source was prepared last.
     mapped: stream::Mapped,
+    /// How far its transactions' numbers are known to have come.
+    numbers: stream::Numbers,
 }
 
 impl Postgres {
@@ -61,6 +65,7 @@ impl Postgres {
         Postgres {
             names,
             mapped: stream::Mapped::default(),
+            numbers: stream::Numbers::default(),
         }
     }
 
@@ -103,7 +108,8 @@ impl Connector for Postgres {
             return Ok(Acquired::Held(holder));
         }
         drop(session);
-        stream::acquire(&self.names, instance, self.mapped.clone()).await
+        let (mapped, numbers) = (self.mapped.clone(), self.numbers.clone());
+        stream::acquire(&self.names, instance, mapped, numbers).await
     }
 
     fn compare(&self, a: &Position, b: &Position) -> Result<Option<Ordering>, Failure> {
@@ -117,6 +123,20 @@ impl Connector for Postgres {
         Ok(slot
             .and_then(|s| s.retained_bytes)
             .and_then(|b| u64::try_from(b).ok()))
+    }
+
+    async fn visibility(&self) -> Result<Arc<dyn Visibility>, Failure> {
+        chunk::visibility(&self.session().await?, &self.numbers).await
+    }
+
+    async fn waits_for(&self, number: u64) -> Result<Vec<String>, Failure> {
+        chunk::waits_for(&self.session().await?, number).await
+    }
+
+    async fn table_reader(&self, table: &ChunkTable) -> Result<Box<dyn TableReader>, Failure> {
+        let target = &self.names.target;
+        let reader = chunk::Reader::new(target, &self.mapped, &self.numbers, table).await?;
+        Ok(Box::new(reader))
     }
 }
 

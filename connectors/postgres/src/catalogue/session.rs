@@ -150,14 +150,16 @@ impl Session {
     }
 }
 
-fn place(target: &Target) -> Place {
+/// Where it is: who connects to what.
+pub(crate) fn place(target: &Target) -> Place {
     Place::Source(format!(
         "{}@{}:{}/{}",
         target.user, target.host, target.port, target.database
     ))
 }
 
-fn unreachable(target: &Target, reason: String) -> Failure {
+/// The failure for a connection that cannot be made or broke.
+pub(crate) fn unreachable(target: &Target, reason: String) -> Failure {
     Failure::retry(
         Kind::Source,
         Finding::error(
@@ -223,9 +225,13 @@ fn refused(target: &Target, error: &tokio_postgres::Error) -> Failure {
             ),
         };
     };
-    let state = db.code().code();
+    refused_by_server(target, db.code().code(), db.message())
+}
+
+/// A failure from the server's own error: its SQLSTATE and primary message.
+pub(crate) fn refused_by_server(target: &Target, state: &str, message: &str) -> Failure {
     let reason = if speaks_of_names(state) {
-        format!("{} (SQLSTATE {state})", db.message())
+        format!("{message} (SQLSTATE {state})")
     } else {
         format!("SQLSTATE {state}; the server's log has the message, which may hold values")
     };

@@ -15,6 +15,7 @@ use postgres_protocol::message::backend;
 
 use super::feedback::Shared;
 use super::message::{self, Message, Old};
+use super::number::Numbers;
 use crate::decode::EPOCH_US;
 use crate::lsn::Lsn;
 use crate::target::Target;
@@ -65,6 +66,7 @@ pub(super) struct Read {
 pub(super) struct Assembler {
     record_bytes: usize,
     shared: Arc<Shared>,
+    numbers: Numbers,
     from: u64,
     within: Within,
     /// The last position given away.
@@ -83,10 +85,16 @@ pub(super) struct Assembler {
 }
 
 impl Assembler {
-    pub(super) fn new(from: Lsn, record_bytes: usize, shared: Arc<Shared>) -> Assembler {
+    pub(super) fn new(
+        from: Lsn,
+        record_bytes: usize,
+        shared: Arc<Shared>,
+        numbers: Numbers,
+    ) -> Assembler {
         Assembler {
             record_bytes,
             shared,
+            numbers,
             from: from.0,
             within: Within::Nothing,
             position: from.0,
@@ -331,6 +339,7 @@ impl Assembler {
         batch.items.push(Item::Begin(Begin {
             place,
             id,
+            number: self.numbers.widen(xid),
             committed_at_us,
         }));
         Ok(())

@@ -17,7 +17,7 @@ impl Mapped {
     }
 
     /// Refuses a mapped table under another name, and another table under a mapped name.
-    pub(super) fn check(&self, oid: u32, name: &Ident) -> Result<(), Failure> {
+    pub(crate) fn check(&self, oid: u32, name: &Ident) -> Result<(), Failure> {
         let tables = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let moved = tables.iter().find(|(o, n)| (*o == oid) != (n == name));
         let Some((_, mapped)) = moved else {

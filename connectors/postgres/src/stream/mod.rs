@@ -21,17 +21,21 @@ mod assemble;
 mod feedback;
 mod mapped;
 mod message;
+mod number;
 mod pace;
 mod reader;
-mod relation;
+pub(crate) mod relation;
 mod tuple;
 
 use feedback::Shared;
 pub(crate) use mapped::Mapped;
+pub(crate) use number::Numbers;
 use reader::LogStream;
 
 /// The slot is somebody else's (SQLSTATE object_in_use).
 const IN_USE: &str = "55006";
+/// From where 32-bit numbers in the log are widened.
+const NEXT_NUMBER: &str = "SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())";
 /// A batch's places are 32 bits wide; this keeps them so.
 const BYTES_MAX: usize = 1 << 30;
 
@@ -40,12 +44,25 @@ pub(crate) async fn acquire(
     names: &Names,
     instance: &Instance,
     mapped: Mapped,
+    numbers: Numbers,
 ) -> Result<Acquired, Failure> {
     let mut target = names.target.clone();
     if !target.application_name.contains(&*instance.0) {
         target.application_name = format!("{} {}", target.application_name, instance.0);
     }
-    let connection = Connection::open(&target, &target.application_name).await?;
+    let mut connection = Connection::open(&target, &target.application_name).await?;
+    let reached = connection
+        .query(NEXT_NUMBER)
+        .await
+        .map_err(|error| error.failure(&target, false))?;
+    let reached = reached.first().and_then(|row| row.first()?.as_deref());
+    match reached.and_then(|text| text.parse().ok()) {
+        Some(number) => numbers.reached(number),
+        None => {
+            let error = WireError::Protocol("the next transaction's number".into());
+            return Err(error.failure(&target, false));
+        }
+    }
     let command = start_replication(&names.slot, &names.publication);
     let (transport, received) = match connection.into_stream(&command).await {
         Ok(stream) => stream,
@@ -64,6 +81,7 @@ pub(crate) async fn acquire(
             received,
             shared,
             mapped,
+            numbers,
             _feedback: Ended(task),
         },
     })))
@@ -96,6 +114,7 @@ struct Open {
     received: Vec<u8>,
     shared: Arc<Shared>,
     mapped: Mapped,
+    numbers: Numbers,
     _feedback: Ended,
 }
 

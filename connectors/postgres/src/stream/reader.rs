@@ -48,11 +48,11 @@ type Learnt = (u32, Vec<u8>, TableLayout);
 
 impl LogStream {
     pub(super) fn new(open: Open, from: Lsn, limits: StreamLimits) -> LogStream {
-        let shared = open.shared.clone();
+        let (shared, numbers) = (open.shared.clone(), open.numbers.clone());
         LogStream {
             open,
             limits,
-            assembler: Assembler::new(from, limits.record_bytes, shared),
+            assembler: Assembler::new(from, limits.record_bytes, shared, numbers),
             pace: Pace::default(),
             silent: None,
             needed: 0,
@@ -194,6 +194,10 @@ impl Stream for LogStream {
         batch.tables.extend_from_slice(&known[batch.tables.len()..]);
         batch.lag_bytes = Some(self.assembler.lag_bytes());
         Ok(())
+    }
+
+    fn nudge(&self) {
+        self.open.shared.ask();
     }
 
     fn acknowledger(&self) -> Arc<dyn Acknowledge> {

@@ -29,19 +29,19 @@ SELECT b.asked, t.oid, b.typmod, t.typtype::text,
 
 const KIND: &str = "SELECT relkind::text FROM pg_class WHERE oid = $1";
 
-type Decoding = (ValueType, ColumnDecoder);
+/// What a column's values decode to, and how.
+pub(crate) type Decoding = (ValueType, ColumnDecoder);
 
-/// Makes a table's layout.
-pub(super) async fn layout(
-    target: &Target,
-    relation: &Relation<'_>,
-) -> Result<TableLayout, Failure> {
-    let session = Session::open(target).await?;
-    let asked: Vec<u32> = relation
-        .columns
+/// How values of these columns (type and modifier) decode; None for a type that is not carried. One
+/// answer for log and tables, so that a value is the same from both.
+pub(crate) async fn decodings(
+    session: &Session,
+    columns: &[(u32, i32)],
+) -> Result<Vec<Option<Decoding>>, Failure> {
+    let asked: Vec<u32> = columns
         .iter()
-        .filter(|c| decode::column(c.oid, c.typmod).is_none())
-        .map(|c| c.oid)
+        .filter(|(oid, typmod)| decode::column(*oid, *typmod).is_none())
+        .map(|(oid, _)| *oid)
         .collect();
     let mut types = HashMap::new();
     if !asked.is_empty() {
@@ -57,6 +57,20 @@ pub(super) async fn layout(
             types.insert(row.get::<_, u32>(0), decoding);
         }
     }
+    let decoding = |&(oid, typmod): &(u32, i32)| {
+        decode::column(oid, typmod).or_else(|| types.get(&oid).cloned().flatten())
+    };
+    Ok(columns.iter().map(decoding).collect())
+}
+
+/// Makes a table's layout.
+pub(super) async fn layout(
+    target: &Target,
+    relation: &Relation<'_>,
+) -> Result<TableLayout, Failure> {
+    let session = Session::open(target).await?;
+    let columns: Vec<(u32, i32)> = relation.columns.iter().map(|c| (c.oid, c.typmod)).collect();
+    let decodings = decodings(&session, &columns).await?;
     let name = Ident {
         schema: relation.schema.to_owned(),
         table: relation.table.to_owned(),
@@ -72,9 +86,7 @@ pub(super) async fn layout(
     } else {
         declared(relation)
     };
-    Ok(assemble(relation, name, before, |oid, typmod| {
-        decode::column(oid, typmod).or_else(|| types.get(&oid).cloned().flatten())
-    }))
+    Ok(assemble(relation, name, before, decodings))
 }
 
 /// What the table's own replica identity says.
@@ -96,14 +108,15 @@ fn assemble(
     relation: &Relation<'_>,
     name: Ident,
     before: BeforeImage,
-    decoding: impl Fn(u32, i32) -> Option<Decoding>,
+    decodings: Vec<Option<Decoding>>,
 ) -> TableLayout {
     let columns = relation
         .columns
         .iter()
-        .map(|column| {
-            let (value_type, decoder) = decoding(column.oid, column.typmod)
-                .unwrap_or((ValueType::Unsupported, decode::unsupported));
+        .zip(decodings)
+        .map(|(column, decoding)| {
+            let (value_type, decoder) =
+                decoding.unwrap_or((ValueType::Unsupported, decode::unsupported));
             (column.name.to_owned(), value_type, decoder)
         })
         .collect();
@@ -164,7 +177,7 @@ mod tests {
             schema: "s".into(),
             table: "t".into(),
         };
-        let layout = assemble(&relation, name, BeforeImage::Whole, decode::column);
+        let layout = assemble(&relation, name, BeforeImage::Whole, vec![None]);
         assert_eq!(layout.columns[0].1, ValueType::Unsupported);
         assert!((layout.columns[0].2)(b"x").is_err());
     }

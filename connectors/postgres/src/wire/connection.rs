@@ -22,7 +22,16 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
 /// The longest message before the stream begins; the real ones have some hundred bytes.
 const MESSAGE_MAX: i32 = 1 << 20;
 
-/// A walsender at the other end, waiting for commands.
+/// What is asked of the server as the connection opens.
+#[derive(Debug, Clone, Copy)]
+enum Serving<'a> {
+    /// A walsender of the database.
+    Log,
+    /// An ordinary session with these settings (`-c name=value …`).
+    Session(&'a str),
+}
+
+/// A server process at the other end, waiting for commands.
 pub(crate) struct Connection {
     transport: Transport,
     received: BytesMut,
@@ -37,6 +46,25 @@ impl Connection {
     pub(crate) async fn open(
         target: &Target,
         application_name: &str,
+    ) -> Result<Connection, Failure> {
+        Connection::connect(target, application_name, Serving::Log).await
+    }
+
+    /// Connects for ordinary statements, for whoever reads their answers off the wire himself.
+    pub(crate) async fn open_session(
+        target: &Target,
+        application_name: &str,
+        settings: &str,
+    ) -> Result<(Transport, BytesMut), Failure> {
+        let serving = Serving::Session(settings);
+        let connection = Connection::connect(target, application_name, serving).await?;
+        Ok((connection.transport, connection.received))
+    }
+
+    async fn connect(
+        target: &Target,
+        application_name: &str,
+        serving: Serving<'_>,
     ) -> Result<Connection, Failure> {
         let config = tls::client_config(target)?;
         let password = match &target.password {
@@ -61,7 +89,7 @@ impl Connection {
                 sending: BytesMut::new(),
             };
             connection
-                .start(target, application_name, password.as_deref())
+                .start(target, application_name, password.as_deref(), serving)
                 .await?;
             Ok(connection)
         };
@@ -76,11 +104,15 @@ impl Connection {
         target: &Target,
         application_name: &str,
         password: Option<&str>,
+        serving: Serving<'_>,
     ) -> Result<(), WireError> {
         let parameters = [
+            match serving {
+                Serving::Log => ("replication", "database"),
+                Serving::Session(settings) => ("options", settings),
+            },
             ("user", target.user.as_str()),
             ("database", target.database.as_str()),
-            ("replication", "database"),
             ("application_name", application_name),
             ("client_encoding", "UTF8"),
             ("DateStyle", "ISO, YMD"),
@@ -178,11 +210,7 @@ impl Connection {
         }
     }
 
-    /// Runs one command of the replication protocol, e.g. IDENTIFY_SYSTEM or TIMELINE_HISTORY.
-    #[allow(
-        dead_code,
-        reason = "the connector asks by ordinary connections what it can"
-    )]
+    /// Runs one command of the replication protocol or one statement.
     pub(crate) async fn query(&mut self, command: &str) -> Result<Rows, WireError> {
         let answer = async {
             frontend::query(command, &mut self.sending)?;

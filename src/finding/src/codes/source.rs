@@ -362,6 +362,24 @@ pub static TABLE_MOVED: Code = Code {
     remedy: "Rename it back; or start a new version of its products over the table as it is now.",
 };
 
+/// No key to read the table by.
+pub static NO_READING_KEY: Code = Code {
+    id: "ONR-440",
+    title: "no key to read the table by",
+    reason: "Rows that are there already are read in chunks, each from where the last ended: that takes a key that tells every row from every other and that the server can follow in order. By the place where a row is stored it cannot be done: an update moves the row, behind the reader or ahead of it, and it would be told twice or never.",
+    example: "",
+    remedy: "Give the table a primary key, or a unique index over columns that are NOT NULL.",
+};
+
+/// Table's key changed while it was read.
+pub static READING_KEY_CHANGED: Code = Code {
+    id: "ONR-441",
+    title: "table's key changed while it was read",
+    reason: "The key that the table's rows were read by is gone or another, so what was read so far can no longer be told from what was not.",
+    example: "",
+    remedy: "Nothing need be done: the gateway begins to read the table anew.",
+};
+
 /// All of them, in order.
 pub const ALL: &[&Code] = &[
     &NO_PASSWORD,
@@ -397,6 +415,8 @@ pub const ALL: &[&Code] = &[
     &PROGRESS_AHEAD,
     &UNPUBLISHED,
     &TABLE_MOVED,
+    &NO_READING_KEY,
+    &READING_KEY_CHANGED,
     &TLS_UNUSABLE,
     &AUTHENTICATION,
     &CONNECTION_LOST,

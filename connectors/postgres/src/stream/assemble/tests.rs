@@ -48,7 +48,7 @@ struct Case {
 
 impl Case {
     fn from(lsn: u64) -> Case {
-        let assembler = Assembler::new(Lsn(lsn), 1000, Arc::default());
+        let assembler = Assembler::new(Lsn(lsn), 1000, Arc::default(), Numbers::default());
         Case {
             assembler,
             batch: Batch::default(),
@@ -103,6 +103,7 @@ fn a_transaction_becomes_items_and_a_position() {
     };
     assert_eq!(case.batch.slice(begin.place), b"1/AB");
     assert_eq!(case.batch.slice(begin.id), b"77");
+    assert_eq!(begin.number, 77);
     assert_eq!(begin.committed_at_us, 946_684_800_000_000);
 }
 

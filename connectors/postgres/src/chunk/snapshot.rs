@@ -1,0 +1,163 @@
+//! Snapshots as the server tells them, and who is still open below a number.
+
+use std::sync::Arc;
+
+use onramp_connector::Visibility;
+use onramp_finding::codes::source as codes;
+use onramp_finding::{Failure, Finding, Kind, Place};
+
+use crate::catalogue::session::Session;
+use crate::stream::Numbers;
+
+/// A `pg_snapshot`: which transactions are seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Snapshot {
+    /// Every transaction below has ended.
+    xmin: u64,
+    /// No transaction from here on had begun.
+    xmax: u64,
+    /// Those between that were open, ascending. Prepared ones are, until COMMIT PREPARED.
+    open: Vec<u64>,
+}
+
+impl Snapshot {
+    /// Reads `xmin:xmax:xip,xip`.
+    pub(super) fn parse(text: &str) -> Option<Snapshot> {
+        let mut parts = text.split(':');
+        let mut number = || parts.next()?.parse().ok();
+        let (xmin, xmax): (u64, u64) = (number()?, number()?);
+        let mut open = Vec::new();
+        for xip in parts.next()?.split(',').filter(|xip| !xip.is_empty()) {
+            open.push(xip.parse().ok()?);
+        }
+        open.sort_unstable();
+        let within = open.iter().all(|xip| (xmin..xmax).contains(xip));
+        (parts.next().is_none() && xmin <= xmax && within).then_some(Snapshot { xmin, xmax, open })
+    }
+}
+
+impl Visibility for Snapshot {
+    fn sees(&self, number: u64) -> bool {
+        number < self.xmin || (number < self.xmax && self.open.binary_search(&number).is_err())
+    }
+
+    fn horizon(&self) -> u64 {
+        self.xmin
+    }
+
+    fn next(&self) -> u64 {
+        self.xmax
+    }
+}
+
+/// What a snapshot taken now sees.
+pub(crate) async fn visibility(
+    session: &Session,
+    numbers: &Numbers,
+) -> Result<Arc<dyn Visibility>, Failure> {
+    let sql = "SELECT pg_is_in_recovery(), pg_current_snapshot()::text";
+    let row = session.one(sql, &[]).await?;
+    let snapshot = judge(row.get(0), row.get(1))?;
+    numbers.reached(snapshot.xmax);
+    Ok(Arc::new(snapshot))
+}
+
+/// A snapshot that can be relied on.
+pub(super) fn judge(standby: bool, text: &str) -> Result<Snapshot, Failure> {
+    if standby {
+        return Err(Failure::stop(
+            Kind::Source,
+            Finding::error(
+                &codes::STANDBY,
+                Place::Source("server".into()),
+                "the server is a standby",
+            )
+            .because("its snapshots do not say which transactions they see")
+            .remedy(codes::STANDBY.remedy),
+        ));
+    }
+    Snapshot::parse(text).ok_or_else(|| {
+        Failure::stop(
+            Kind::Source,
+            Finding::error(
+                &codes::STATEMENT_FAILED,
+                Place::Source("server".into()),
+                "the server's snapshot is not understood",
+            )
+            .because("it is not two numbers and a list of those between")
+            .remedy("report the server's version"),
+        )
+    })
+}
+
+// Every role may see locks, so a transaction is found whosever it is; what its session is called is
+// shown to members of pg_read_all_stats alone.
+const OPEN: &str = "
+SELECT x::text, p.gid, l.pid, a.application_name, coalesce(a.wait_event = 'SyncRep', false),
+       to_char(coalesce(p.prepared, a.xact_start), 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
+  FROM pg_snapshot_xip(pg_current_snapshot()) x
+  LEFT JOIN pg_prepared_xacts p ON p.transaction = x::xid
+  LEFT JOIN pg_locks l ON p.transaction IS NULL AND l.locktype = 'transactionid'
+        AND l.transactionid = x::xid AND l.mode = 'ExclusiveLock' AND l.granted
+  LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+ WHERE x < $1::text::xid8
+ ORDER BY x";
+
+/// The transactions below a number that are not over, for people to read.
+pub(crate) async fn waits_for(session: &Session, number: u64) -> Result<Vec<String>, Failure> {
+    let rows = session.query(OPEN, &[&number.to_string()]).await?;
+    let tell = |row: &tokio_postgres::Row| {
+        let (xid, gid): (&str, Option<&str>) = (row.get(0), row.get(1));
+        let since = row.get::<_, Option<&str>>(5);
+        let since = since.map_or_else(String::new, |since| format!(" since {since}"));
+        if let Some(gid) = gid {
+            return format!("transaction {xid}, prepared as {gid}{since}");
+        }
+        let Some(pid) = row.get::<_, Option<i32>>(2) else {
+            return format!("transaction {xid}");
+        };
+        let application = match row.get::<_, Option<&str>>(3) {
+            None | Some("") => String::new(),
+            Some(name) => format!(" ({name})"),
+        };
+        let standby = match row.get(4) {
+            true => ", its commit waiting for a standby",
+            false => "",
+        };
+        format!("transaction {xid} of process {pid}{application}, open{since}{standby}")
+    };
+    Ok(rows.iter().map(tell).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_open_and_what_comes_later_is_not_seen() {
+        let snapshot = Snapshot::parse("4294967300:4294967310:4294967305,4294967300").unwrap();
+        let seen: Vec<u64> = (4_294_967_298..4_294_967_312)
+            .filter(|n| snapshot.sees(*n))
+            .map(|n| n - 4_294_967_296)
+            .collect();
+        assert_eq!(seen, [2, 3, 5, 6, 7, 8, 10, 11, 12, 13]);
+        assert_eq!(
+            (snapshot.horizon(), snapshot.next()),
+            (4_294_967_300, 4_294_967_310)
+        );
+        assert!(Snapshot::parse("10:10:").unwrap().sees(9));
+        assert!(!Snapshot::parse("10:10:").unwrap().sees(10));
+    }
+
+    #[test]
+    fn what_is_no_snapshot_is_refused() {
+        for wrong in [
+            "", "1", "1:2", "2:1:", "1:2:3", "1:9:x", "1:9:3:4", "-1:2:", "a:b:",
+        ] {
+            assert_eq!(Snapshot::parse(wrong), None, "{wrong}");
+        }
+        assert!(judge(false, "1:2").is_err());
+        let standby = judge(true, "10:10:").unwrap_err();
+        assert_eq!(standby.findings[0].code.id, codes::STANDBY.id);
+    }
+}
