@@ -46,6 +46,7 @@ struct Seen {
     phase: Phase,
     lag: Option<(u64, Instant)>,
     waiting: Option<String>,
+    history_waits: Option<String>,
 }
 
 impl Board {
@@ -69,6 +70,7 @@ impl Board {
                 phase: Phase::Starting("beginning"),
                 lag: None,
                 waiting: None,
+                history_waits: None,
             })),
             metrics,
         })
@@ -109,6 +111,11 @@ impl Board {
     /// What publishing waits for.
     pub(crate) fn waiting(&self, why: Option<String>) {
         self.seen().waiting = why;
+    }
+
+    /// Which transactions the reading of tables waits for.
+    pub(crate) fn history_waits(&self, why: Option<String>) {
+        self.seen().history_waits = why;
     }
 
     fn ready(&self) -> (StatusCode, String) {

@@ -24,6 +24,7 @@ use onramp_publisher::{Kafka, Origin, Publisher, PublisherParts, TransactionalPr
 use onramp_translator::Translator;
 use tokio::sync::{mpsc, watch};
 
+use super::history::{self, History, Runs};
 use super::{contracts, pump, settings};
 use crate::health::{Board, Phase};
 
@@ -116,6 +117,7 @@ pub(super) struct Flow {
     pub(super) publisher: Publisher,
     pub(super) arenas: mpsc::Sender<onramp_event::Arena>,
     pub(super) back: mpsc::Receiver<onramp_event::Arena>,
+    pub(super) history: Option<History>,
 }
 
 async fn start(
@@ -215,6 +217,16 @@ async fn start(
             },
         )
         .await?;
+    board.set(Phase::Starting("looking at rows that are there already"));
+    let history = history::start(Runs {
+        gateway,
+        connector: &connector,
+        board,
+        mappings: &plan.mappings,
+        keys: &plan.keys,
+        records: plan.histories,
+    })
+    .await?;
     let acknowledger = stream.acknowledger();
     let lag = metrics::gauge!("onramp_lag_seconds");
     let publisher = Publisher::spawn(PublisherParts {
@@ -228,6 +240,7 @@ async fn start(
             instance: context.instance.0.to_string(),
         },
         states: plan.states,
+        notes: plan.notes,
         pinned: plan.pinned,
         arenas: received,
         back: give_back,
@@ -240,10 +253,11 @@ async fn start(
     Ok((
         Flow {
             connector,
-            translator: plan.translator,
+            translator: Translator::new(plan.mappings, plan.keys, gateway.limits.row),
             publisher,
             arenas,
             back,
+            history,
         },
         stream,
     ))

@@ -7,12 +7,12 @@ use onramp_connector::{Ident, Position, TableDescription};
 use onramp_event::{Route, RouteId};
 use onramp_finding::codes::running;
 use onramp_finding::{Failure, Finding, Kind};
-use onramp_language::{Compatibility, Headers, Product, Status};
+use onramp_language::{Compatibility, Headers, OnMappingChange, Product, Status};
 use onramp_publisher::progress::{FORMAT, ProductState, ProductStatus, Progress};
 use onramp_publisher::topics::{self, Keeping, Pinned, TopicSpec};
-use onramp_publisher::{Kafka, claims};
+use onramp_publisher::{Cause, HistoryRecord, Kafka, claims};
 use onramp_registry::{Level, RegistryClient, key_subject, publish_contract, value_subject};
-use onramp_translator::{Contract, Encoding, Mapped, TableMapping, Translator};
+use onramp_translator::{Contract, Encoding, Mapped, TableMapping};
 
 use super::attempt::{Context, blocking};
 use super::settings;
@@ -32,7 +32,13 @@ pub(super) struct Plan {
     pub(super) pinned: Vec<Pinned>,
     /// The products' states that progress does not have yet.
     pub(super) states: Vec<(String, ProductState)>,
-    pub(super) translator: Translator,
+    /// Runs that begin now, as records of progress.
+    pub(super) notes: Vec<(String, String)>,
+    /// Every product's run over its table's rows.
+    pub(super) histories: Vec<(String, HistoryRecord)>,
+    /// What tables become, and the keys of protection.
+    pub(super) mappings: Vec<TableMapping>,
+    pub(super) keys: Vec<(String, Vec<u8>)>,
 }
 
 /// A product's table.
@@ -148,6 +154,9 @@ pub(super) fn plan(
     let mut states = Vec::new();
     let mut routes = Vec::new();
     let mut pinned = Vec::new();
+    let mut notes = Vec::new();
+    let mut histories = Vec::new();
+    let mut refused = Vec::new();
     let mut mappings: Vec<TableMapping> = described
         .iter()
         .map(|table| TableMapping {
@@ -184,12 +193,16 @@ pub(super) fn plan(
                 .of_product(name),
             ));
         }
-        if before.is_some_and(|b| b.mapping_hash != state.mapping_hash) {
-            tracing::warn!(
-                code = running::MAPPING_CHANGED.id,
-                product = %name,
-                "the mapping changed: events published before keep the old meaning"
-            );
+        let changed = before.is_some_and(|b| b.mapping_hash != state.mapping_hash);
+        let run = seen.and_then(|s| s.histories.get(&name));
+        match history(context, product, changed, run) {
+            Ok(record) => {
+                if run != Some(&record) {
+                    notes.push(record.note(&name));
+                }
+                histories.push((name.clone(), record));
+            }
+            Err(finding) => refused.push(finding.of_product(name.clone())),
         }
         if before != Some(&state) {
             states.push((name.clone(), state));
@@ -243,13 +256,48 @@ pub(super) fn plan(
             ));
         }
     }
-    let translator = Translator::new(mappings, keys, gateway.limits.row);
+    if !refused.is_empty() {
+        return Err(Failure::all(Kind::Configuration, refused));
+    }
     Ok(Plan {
         routes: routes.into(),
         pinned,
         states,
-        translator,
+        notes,
+        histories,
+        mappings,
+        keys,
     })
+}
+
+/// The run that a product goes on with, or begins: every entity's topic holds what its table held
+/// before.
+fn history(
+    context: &Context,
+    product: &Product,
+    mapping_changed: bool,
+    run: Option<&HistoryRecord>,
+) -> Result<HistoryRecord, Finding> {
+    // Products that begin together read their table together: the process's name tells the runs of
+    // one start from those of any other.
+    let begin = |cause| HistoryRecord::begin(context.instance.0.to_string(), cause);
+    let Some(run) = run else {
+        return Ok(begin(Cause::New));
+    };
+    if !mapping_changed {
+        return Ok(run.clone());
+    }
+    match product.on_mapping_change {
+        Some(OnMappingChange::Keep) => Ok(run.clone()),
+        Some(OnMappingChange::Backfill) => Ok(begin(Cause::Mapping)),
+        None => Err(Finding::error(
+            &running::MAPPING_CHANGED,
+            product.name.place(),
+            format!("the mapping of {} is not the one that its topic was filled with", product.name.value),
+        )
+        .because(running::MAPPING_CHANGED.reason)
+        .remedy(running::MAPPING_CHANGED.remedy)),
+    }
 }
 
 /// What headers take beside the transaction's place and id and the subject, at most.

@@ -7,6 +7,7 @@
 
 mod attempt;
 mod contracts;
+mod history;
 mod pump;
 mod settings;
 

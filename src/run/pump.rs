@@ -18,6 +18,7 @@ use onramp_translator::Translator;
 use tokio::sync::{mpsc, watch};
 
 use super::attempt::{Context, Flow, blocking};
+use super::history::History;
 use crate::health::{Board, Phase};
 
 /// An arena that holds this much is handed over at the next boundary.
@@ -26,6 +27,8 @@ const SOFT_BYTES: usize = 64 << 10;
 const HARD_BYTES: usize = 256 << 10;
 /// How long a call waits for the log; an idle source's progress moves at this pace at most.
 const WAIT: Duration = Duration::from_millis(500);
+/// How often an idle source is asked how far its log goes, while a chunk of a table waits for that.
+const NUDGE_EVERY: Duration = Duration::from_millis(5);
 /// How often the log that the source keeps for us is measured.
 const RETAINED_EVERY: Duration = Duration::from_secs(15);
 
@@ -45,6 +48,7 @@ pub(super) async fn pump(
         mut publisher,
         arenas,
         back,
+        history,
     } = flow;
     let retained = tokio::spawn(measure_retained(connector));
     let waiting = tokio::spawn(show_waiting(
@@ -57,6 +61,8 @@ pub(super) async fn pump(
         back,
         arena: Arena::default(),
         place: String::new(),
+        history,
+        at: None,
     };
     let outcome = tokio::select! {
         Err(failure) = line.run(context, stream.as_mut()) => Err(failure),
@@ -100,6 +106,10 @@ struct Line {
     arena: Arena,
     /// The place of the source transaction that was begun last, for failures.
     place: String,
+    /// The runs over rows that were there already.
+    history: Option<History>,
+    /// Where the log was read to, while no source transaction is open.
+    at: Option<Position>,
 }
 
 impl Line {
@@ -114,7 +124,9 @@ impl Line {
         let mut kept: Option<Position> = None;
         let lag = metrics::gauge!("onramp_lag_bytes");
         loop {
-            stream.next(&mut batch, WAIT).await?;
+            if !self.next(stream, &mut batch).await? {
+                continue;
+            }
             if let Some(bytes) = batch.lag_bytes {
                 context.board.lag(bytes);
                 lag.set(bytes as f64);
@@ -125,6 +137,7 @@ impl Line {
                 .rposition(|i| *i == Item::Commit)
                 .map_or(0, |n| n + 1);
             self.translate(&batch, 0..ends).await?;
+            self.at = batch.position.clone().or(self.at.take());
             // Where the arena ends: at this batch's boundary, or still at an earlier one that was
             // not handed over because more was to come.
             let earlier = kept.take();
@@ -132,7 +145,8 @@ impl Line {
             if let Some(position) = position
                 && (ends > 0 || told.as_ref() != Some(&position))
             {
-                if !batch.more || self.arena.bytes.len() >= SOFT_BYTES {
+                let released = self.history.as_ref().is_some_and(History::waits);
+                if !batch.more || released || self.arena.bytes.len() >= SOFT_BYTES {
                     self.arena.boundary = Some(position.0.clone());
                     self.hand_over().await;
                     told = Some(position);
@@ -140,16 +154,77 @@ impl Line {
                     kept = Some(position);
                 }
             }
+            self.release(stream).await?;
+            if ends < batch.items.len() {
+                self.at = None;
+            }
             self.translate(&batch, ends..batch.items.len()).await?;
         }
+    }
+
+    /// The next batch. False where a chunk of a table came instead.
+    async fn next(&mut self, stream: &mut dyn Stream, batch: &mut Batch) -> Result<bool, Failure> {
+        let Some(history) = self.history.as_mut().filter(|h| h.active()) else {
+            stream.next(batch, WAIT).await?;
+            return Ok(true);
+        };
+        // A chunk that waits for the log's end is not kept waiting by an idle one.
+        let wait = if history.waits() { NUDGE_EVERY } else { WAIT };
+        let arrived = tokio::select! {
+            biased;
+            arrived = history.arrived() => Some(arrived),
+            read = stream.next(batch, wait) => {
+                read?;
+                None
+            }
+        };
+        match arrived {
+            None => Ok(true),
+            Some(arrived) => {
+                arrived?;
+                self.release(stream).await?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Hands over the chunks that may be published where the log stands.
+    async fn release(&mut self, stream: &dyn Stream) -> Result<(), Failure> {
+        let (Some(at), Some(history)) = (self.at.clone(), &mut self.history) else {
+            return Ok(());
+        };
+        // One at a time: live changes come between.
+        if let Some(arenas) = history.release(&at)? {
+            // What is still held comes first: it is older.
+            if self.arena.rows > 0 || !self.arena.records.is_empty() {
+                self.arena.boundary = Some(at.0.clone());
+                self.hand_over().await;
+            }
+            let last = arenas.len() - 1;
+            for (n, arena) in arenas.into_iter().enumerate() {
+                self.arena = arena;
+                self.arena.boundary = (n == last).then(|| at.0.clone());
+                self.hand_over().await;
+            }
+        } else if history.waits() {
+            stream.nudge();
+        }
+        if self.history.as_ref().is_some_and(|h| !h.active()) {
+            self.history = None;
+        }
+        Ok(())
     }
 
     async fn translate(&mut self, batch: &Batch, items: Range<usize>) -> Result<(), Failure> {
         let mut next = items.start;
         while next < items.end {
+            let first = self.arena.records.len();
             let done = self
                 .translator
                 .apply(batch, next..items.end, &mut self.arena, HARD_BYTES);
+            if let Some(history) = &mut self.history {
+                history.remember(&self.arena, first);
+            }
             let done = done.map_err(|stopped| {
                 self.remember_place(batch, items.start..stopped.item() + 1);
                 stopped.failure(&self.place)

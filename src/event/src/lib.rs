@@ -50,14 +50,26 @@ pub struct Route {
     pub data_schema: String,
 }
 
-/// A source transaction, as headers tell of it.
+/// What events came by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A transaction that the source's log brought, by its number.
+    Log(u64),
+    /// Rows that were there already, read from the table.
+    Snapshot,
+}
+
+/// What events have in common that came together, as headers tell of it: a source transaction, or
+/// a run over the rows that were there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transaction {
-    /// Its place in the source's log, in [`Arena::bytes`].
+    /// What it is.
+    pub origin: Origin,
+    /// Its place in the source's log, in [`Arena::bytes`]; of a snapshot the run's id.
     pub place: Span,
-    /// Its identifier, in [`Arena::bytes`].
+    /// Its identifier, in [`Arena::bytes`]; of a snapshot the run's id.
     pub id: Span,
-    /// When it committed, in microseconds since 1970-01-01T00:00:00Z.
+    /// When it committed or was read, in microseconds since 1970-01-01T00:00:00Z.
     pub committed_at_us: i64,
 }
 
@@ -95,6 +107,8 @@ pub struct Arena {
     pub boundary: Option<Arc<str>>,
     /// Rows that the log brought for this arena, whether they gave events or not.
     pub rows: u64,
+    /// Records of progress, key and value, that belong to the Kafka transaction of these events.
+    pub notes: Vec<(String, String)>,
 }
 
 impl Arena {
@@ -123,6 +137,7 @@ impl Arena {
         self.transactions.clear();
         self.boundary = None;
         self.rows = 0;
+        self.notes.clear();
     }
 }
 

@@ -108,6 +108,17 @@ pub struct Limits {
     pub chunk: usize,
     /// Events on their way to Kafka.
     pub queue: usize,
+    /// Keys that live changes remember while history is read.
+    pub changed_keys: usize,
+}
+
+/// `snapshot`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshot {
+    /// `readers`: connections that read at the same time.
+    pub readers: usize,
+    /// `chunk_rows`: rows that one transaction reads.
+    pub chunk_rows: u32,
 }
 
 /// The whole gateway file with its products.
@@ -125,6 +136,8 @@ pub struct Gateway {
     pub keys: Vec<(String, Secret)>,
     /// `limits`.
     pub limits: Limits,
+    /// `snapshot`.
+    pub snapshot: Snapshot,
     /// `headers`.
     pub headers: Headers,
     /// `commit.every`.

@@ -65,6 +65,15 @@ pub enum OnTruncate {
     Ignore,
 }
 
+/// What becomes of events that an older mapping gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnMappingChange {
+    /// Every row is published again.
+    Backfill,
+    /// They stay as they are.
+    Keep,
+}
+
 /// What a product's readers may count on, as far as it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sla {
@@ -115,6 +124,8 @@ pub struct Product {
     pub key_unique: Option<Spanned<String>>,
     /// `on_truncate`.
     pub on_truncate: OnTruncate,
+    /// `on_mapping_change`, where it is said.
+    pub on_mapping_change: Option<OnMappingChange>,
     /// `unchanged_toast: stop` was said.
     pub accept_unchanged_toast: bool,
     /// `fields`, in the file's order.

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use onramp_event::{Arena, Record, Route};
+use onramp_event::{Arena, Origin, Record, Route};
 
 use crate::native::HeaderList;
 
@@ -12,7 +12,8 @@ pub enum HeaderMode {
     /// The CloudEvents 1.0 Kafka binding (binary mode), and those of `Transaction`.
     CloudEvents,
     /// `onramp_tx` and `onramp_ordinal`: the source transaction's id, and the event's number
-    /// within transaction and product.
+    /// within transaction and product. An event from a row that was there already has
+    /// `onramp_op: snapshot` and `onramp_id`, the run's id and the key, instead.
     Transaction,
     /// None.
     None,
@@ -61,8 +62,20 @@ impl Headers {
         let cloud = self.mode == HeaderMode::CloudEvents;
         let transaction = &arena.transactions[record.transaction as usize];
         // Writing to a Vec cannot fail.
+        let snapshot = transaction.origin == Origin::Snapshot;
         self.ordinal.clear();
         let _ = write!(self.ordinal, "{}", record.ordinal);
+        if cloud || snapshot {
+            let (mark, last) = if snapshot {
+                (b'/', arena.slice(record.subject))
+            } else {
+                (b'-', &self.ordinal[..])
+            };
+            self.id.clear();
+            self.id.extend_from_slice(arena.slice(transaction.place));
+            self.id.push(mark);
+            self.id.extend_from_slice(last);
+        }
         let Some(mut list) = HeaderList::with_capacity(if cloud { 10 } else { 2 }) else {
             return (None, 0);
         };
@@ -77,10 +90,6 @@ impl Headers {
                 self.time.clear();
                 write_rfc3339(&mut self.time, transaction.committed_at_us);
             }
-            self.id.clear();
-            self.id.extend_from_slice(arena.slice(transaction.place));
-            self.id.push(b'-');
-            self.id.extend_from_slice(&self.ordinal);
             add(c"ce_specversion", b"1.0");
             add(c"ce_id", &self.id);
             add(c"ce_source", route.source.as_bytes());
@@ -90,8 +99,13 @@ impl Headers {
             add(c"ce_dataschema", route.data_schema.as_bytes());
             add(c"content-type", b"application/avro");
         }
-        add(c"onramp_tx", arena.slice(transaction.id));
-        add(c"onramp_ordinal", &self.ordinal);
+        if snapshot {
+            add(c"onramp_op", b"snapshot");
+            add(c"onramp_id", &self.id);
+        } else {
+            add(c"onramp_tx", arena.slice(transaction.id));
+            add(c"onramp_ordinal", &self.ordinal);
+        }
         (Some(list), bytes)
     }
 }

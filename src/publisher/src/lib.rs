@@ -21,6 +21,7 @@ pub mod claims;
 mod client;
 mod context;
 mod headers;
+mod history;
 mod meters;
 mod native;
 mod producer;
@@ -35,6 +36,7 @@ mod work;
 
 pub use client::Kafka;
 pub use headers::HeaderMode;
+pub use history::{Cause, HistoryRecord, Stage};
 pub use producer::TransactionalProducer;
 pub use publish::{Committed, Origin, Publisher, PublisherParts, Status};
 pub use settings::KafkaSettings;

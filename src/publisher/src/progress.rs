@@ -13,6 +13,7 @@ use onramp_finding::{Failure, Finding, Kind, Place};
 use serde::{Deserialize, Serialize};
 
 use crate::client::Kafka;
+use crate::history::{HISTORY_KEY, HistoryRecord};
 use crate::reader::{self, Ends, Isolation};
 use crate::topics::{Wanted, ensure_own};
 
@@ -87,6 +88,8 @@ pub struct Progress {
     pub position: Option<PositionRecord>,
     /// The products' states, by name.
     pub products: BTreeMap<String, ProductState>,
+    /// Their runs over rows that were there already, by the product's name.
+    pub histories: BTreeMap<String, HistoryRecord>,
 }
 
 /// The gateway's progress topic.
@@ -238,7 +241,12 @@ fn apply(
         return damaged("has a key that is no text");
     };
     let product = key.strip_prefix(PRODUCT_KEY);
+    let history = key.strip_prefix(HISTORY_KEY);
     let Some(value) = &entry.value else {
+        if let Some(name) = history {
+            progress.histories.remove(name);
+            return Ok(());
+        }
         match product {
             Some(name) => drop(progress.products.remove(name)),
             None if key == POSITION_KEY => progress.position = None,
@@ -262,6 +270,15 @@ fn apply(
                 entry.offset
             ),
         );
+    }
+    if let Some(name) = history {
+        return match serde_json::from_slice(value) {
+            Ok(run) => {
+                progress.histories.insert(name.to_owned(), run);
+                Ok(())
+            }
+            Err(_) => damaged("is no run over a table"),
+        };
     }
     match product {
         Some(name) => match serde_json::from_slice(value) {

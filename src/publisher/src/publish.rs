@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::client::Kafka;
 use crate::producer::TransactionalProducer;
-use crate::progress::ProductState;
+use crate::progress::{ProductState, product_record};
 use crate::topics::{Pinned, check_pinned};
 use crate::work::Work;
 
@@ -66,6 +66,8 @@ pub struct PublisherParts {
     pub origin: Origin,
     /// Products' states that go into the first transaction.
     pub states: Vec<(String, ProductState)>,
+    /// Further records of progress that go into the first transaction, key and value.
+    pub notes: Vec<(String, String)>,
     /// The topics that must stay the ones they are.
     pub pinned: Vec<Pinned>,
     /// Events to publish. Closing it ends the publisher: what ends at a boundary is committed.
@@ -99,8 +101,8 @@ pub(crate) struct Shared {
     /// What the watch over topics found.
     pub(crate) replaced: Mutex<Option<Failure>>,
     pub(crate) any_replaced: AtomicBool,
-    /// Products' states that changed.
-    pub(crate) noted: Mutex<Vec<(String, ProductState)>>,
+    /// Records of progress that are to be written soon, key and value.
+    pub(crate) noted: Mutex<Vec<(String, String)>>,
     pub(crate) any_noted: AtomicBool,
 }
 
@@ -168,8 +170,13 @@ impl Publisher {
     /// Puts a product's state into the next transaction, which is committed soon.
     ///
     /// When the publisher fails before that it is lost: the caller starts over from progress.
-    pub fn note(&self, product: &str, state: ProductState) {
-        locked(&self.shared.noted).push((product.to_owned(), state));
+    pub fn note(&self, product: &str, state: &ProductState) {
+        self.write(product_record(product, state));
+    }
+
+    /// The same for any record of progress, key and value.
+    pub fn write(&self, note: (String, String)) {
+        locked(&self.shared.noted).push(note);
         self.shared.any_noted.store(true, Ordering::Release);
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use onramp_event::{Arena, Route};
+use onramp_event::{Arena, Origin, Route};
 use onramp_finding::codes::kafka as codes;
 use onramp_finding::codes::running::INTERNAL;
 use onramp_finding::{Failure, Finding, Kind, Place};
@@ -187,7 +187,7 @@ impl Work {
     }
 
     fn states_wait(&self) -> bool {
-        !self.parts.states.is_empty() || self.shared.any_noted.load(Ordering::Acquire)
+        !self.parts.states.is_empty() || !self.parts.notes.is_empty() || self.shared.any_noted.load(Ordering::Acquire)
     }
 
     /// Whether there is a position that progress does not have yet.
@@ -257,13 +257,16 @@ impl Work {
 
     /// Produces an arena's events.
     fn take(&mut self, mut arena: Arena) -> Result<(), Failure> {
-        if !arena.records.is_empty() {
+        if !arena.records.is_empty() || !arena.notes.is_empty() {
             if self.open.is_none() {
                 self.begin()?;
             }
+            self.write_notes()?;
             self.produce(&arena)?;
+            self.note(&arena.notes)?;
         }
-        if let Some(transaction) = arena.transactions.last() {
+        let of_log = |t: &&onramp_event::Transaction| t.origin != Origin::Snapshot;
+        if let Some(transaction) = arena.transactions.iter().rfind(of_log) {
             self.source_commit_us = Some(transaction.committed_at_us);
         }
         self.rows += arena.rows;
@@ -285,7 +288,7 @@ impl Work {
             events: 0,
             bytes: 0,
         });
-        Ok(())
+        self.write_notes()
     }
 
     fn produce(&mut self, arena: &Arena) -> Result<(), Failure> {
@@ -332,6 +335,35 @@ impl Work {
         Ok(())
     }
 
+    /// What is to be written beside the position goes into the open transaction before any event
+    /// that may be written about again: an older record never follows a newer one.
+    fn write_notes(&mut self) -> Result<(), Failure> {
+        if !self.states_wait() {
+            return Ok(());
+        }
+        let mut notes: Vec<_> = std::mem::take(&mut self.parts.states)
+            .iter()
+            .map(|(name, state)| product_record(name, state))
+            .collect();
+        notes.append(&mut self.parts.notes);
+        if self.shared.any_noted.swap(false, Ordering::AcqRel) {
+            notes.append(&mut locked(&self.shared.noted));
+        }
+        self.note(&notes)
+    }
+
+    /// Records of progress that belong to the events just produced.
+    fn note(&mut self, notes: &[(String, String)]) -> Result<(), Failure> {
+        let since = self.open.as_ref().map_or_else(Instant::now, |o| o.since);
+        let mut waits = Waits::new(&self.shared, &self.parts.producer, since, self.allowed());
+        for (key, value) in notes {
+            let producer = &self.parts.producer;
+            producer.send_progress(key, value, &mut || waits.full())?;
+        }
+        waits.done();
+        Ok(())
+    }
+
     /// Commits what is open, with the position of the last boundary; with nothing open progress
     /// alone.
     fn commit(&mut self) -> Result<(), Failure> {
@@ -350,22 +382,13 @@ impl Work {
         let started = Instant::now();
         let value = self.position_record(&position);
         let timeout = self.parts.producer.timeout();
+        self.write_notes()?;
         let mut waits = Waits::new(&self.shared, &self.parts.producer, since, timeout);
-        if self.shared.any_noted.swap(false, Ordering::AcqRel) {
-            let noted = std::mem::take(&mut *locked(&self.shared.noted));
-            self.parts.states.extend(noted);
-        }
-        for (name, state) in &self.parts.states {
-            let (key, value) = product_record(name, state);
-            let producer = &self.parts.producer;
-            producer.send_progress(&key, &value, &mut || waits.full())?;
-        }
         let producer = &self.parts.producer;
         producer.send_progress(POSITION_KEY, &value, &mut || waits.full())?;
         waits.anew();
         producer.commit(&mut || waits.commit())?;
         waits.done();
-        self.parts.states.clear();
         self.open = None;
         let committed = Committed {
             position: position.clone(),

@@ -254,7 +254,7 @@ fn products_states_and_idle_progress_are_written_without_events() {
         status: ProductStatus::Retired,
         ..state.clone()
     };
-    running.publisher.note("test.returns.v1", retired.clone());
+    running.publisher.note("test.returns.v1", &retired);
     within(Duration::from_secs(5), || {
         running.commits.lock().unwrap().len() == 2
     });

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use onramp_connector::{Batch, Begin, Cell, Change, Ident, Item, Operation, TableDescription};
-use onramp_event::{Arena, Record, Span, Transaction, partition};
+use onramp_event::{Arena, Origin, Record, Span, Transaction, partition};
 use onramp_expression::Scratch;
 use onramp_finding::codes::mapping;
 
@@ -30,10 +30,11 @@ pub struct Progress {
     pub in_transaction: bool,
 }
 
-/// The source transaction that is being read.
-#[derive(Debug, Default)]
+/// The source transaction that is being read, or the run over a table.
+#[derive(Debug)]
 struct Current {
     open: bool,
+    origin: Origin,
     place: Vec<u8>,
     id: Vec<u8>,
     committed_at_us: i64,
@@ -77,8 +78,13 @@ impl Translator {
             row_bytes,
             programs: Vec::new(),
             current: Current {
+                open: false,
+                origin: Origin::Snapshot,
+                place: Vec::new(),
+                id: Vec::new(),
+                committed_at_us: 0,
+                in_arena: None,
                 ordinals: vec![0; routes],
-                ..Current::default()
             },
             scratch: Scratch::new(),
             old_key: Vec::new(),
@@ -177,14 +183,25 @@ impl Translator {
         std::str::from_utf8(&self.current.place).unwrap_or_default()
     }
 
+    /// What follows are rows that were there already, read in a run of this id, now.
+    pub fn begin_snapshot(&mut self, run: &str, read_at_us: i64) {
+        self.open(Origin::Snapshot, run.as_bytes(), run.as_bytes(), read_at_us);
+    }
+
     fn begin(&mut self, batch: &Batch, begin: &Begin) {
+        let (place, id) = (batch.slice(begin.place), batch.slice(begin.id));
+        self.open(Origin::Log(begin.number), place, id, begin.committed_at_us);
+    }
+
+    fn open(&mut self, origin: Origin, place: &[u8], id: &[u8], at_us: i64) {
         let current = &mut self.current;
         current.open = true;
+        current.origin = origin;
         current.place.clear();
-        current.place.extend_from_slice(batch.slice(begin.place));
+        current.place.extend_from_slice(place);
         current.id.clear();
-        current.id.extend_from_slice(batch.slice(begin.id));
-        current.committed_at_us = begin.committed_at_us;
+        current.id.extend_from_slice(id);
+        current.committed_at_us = at_us;
         current.in_arena = None;
         current.ordinals.fill(0);
     }
@@ -239,6 +256,7 @@ impl Output<'_> {
             return index;
         }
         let stated = Transaction {
+            origin: self.current.origin,
             place: self.arena.push(&self.current.place),
             id: self.arena.push(&self.current.id),
             committed_at_us: self.current.committed_at_us,

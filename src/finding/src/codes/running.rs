@@ -60,9 +60,9 @@ pub static DRAIN_TIMED_OUT: Code = Code {
 pub static MAPPING_CHANGED: Code = Code {
     id: "ONR-706",
     title: "mapping changed",
-    reason: "The mapping differs from the one that earlier events were made with: they keep the old meaning.",
+    reason: "Events that were published before follow the older mapping: without a decision the topic would hold both meanings, and nobody could tell which.",
     example: "",
-    remedy: "Start a new version where consumers would mind.",
+    remedy: "Say on_mapping_change: backfill in the product's file, and every row is published again by the new mapping; or on_mapping_change: keep, and events stay as they are until their rows change.",
 };
 
 /// No product to publish.

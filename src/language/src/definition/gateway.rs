@@ -22,6 +22,7 @@ pub(crate) static GATEWAY: &[Key] = &[
     )
     .example("{ pii_2026: { file: /run/secrets/pii-2026 } }"),
     Key::optional("limits", Value::Map(LIMITS), "Bounds on memory. What is beyond one is an error, never an allocation."),
+    Key::optional("snapshot", Value::Map(SNAPSHOT), "How rows that are there already are read."),
     Key::optional("commit", Value::Map(COMMIT), "When a Kafka transaction is committed though the source has more. It is committed at once when the source has nothing more."),
     Key::optional("headers", Value::Words(HEADERS), "The headers of every event.").default("transaction"),
     Key::optional(
@@ -38,7 +39,6 @@ pub(crate) static GATEWAY: &[Key] = &[
         "The product files: paths or patterns (`*`, `?`, `**`) below the gateway file's folder.",
     )
     .example("[products/**/*.yaml]"),
-    Key::later("snapshot", "How existing rows are read: readers and rows a chunk."),
     Key::later("admin", "Where commands are taken while the gateway runs."),
     Key::later("policies", "Files of rules that every product must keep."),
 ];
@@ -215,6 +215,27 @@ const LIMITS: &[Key] = &[
         "Events on their way to Kafka.",
     )
     .default("24MiB"),
+    Key::optional(
+        "changed_keys",
+        Value::Text(Form::Size),
+        "While rows that were there already are read: the keys that live changes remember. Beyond it chunks are read again.",
+    )
+    .default("16MiB"),
+];
+
+const SNAPSHOT: &[Key] = &[
+    Key::optional(
+        "readers",
+        Value::Text(Form::Integer(1, 16)),
+        "Connections that read at the same time.",
+    )
+    .default("2"),
+    Key::optional(
+        "chunk_rows",
+        Value::Text(Form::Integer(1, 1_000_000)),
+        "Rows that are read in one transaction, unless `limits.chunk` ends it before.",
+    )
+    .default("10000"),
 ];
 
 const COMMIT: &[Key] = &[

@@ -25,7 +25,6 @@ pub(crate) static PRODUCT: Cases = Cases {
         Key::later("derive_from", "The newer version of which this one is a mapping."),
         Key::later("successor", "The product that takes its place."),
         Key::later("sunset", "The day at whose end (UTC) a deprecated product ends."),
-        Key::later("on_mapping_change", "Whether events published under an older mapping are published again."),
     ],
     cases: &[
         Case {
@@ -165,6 +164,11 @@ const ENTITY: &[Key] = &[
     )
     .default("stop"),
     Key::optional(
+        "on_mapping_change",
+        Value::Words(ON_MAPPING_CHANGE),
+        "What becomes of events that an older mapping gave. A published product whose mapping changed needs it.",
+    ),
+    Key::optional(
         "unchanged_toast",
         Value::Words(UNCHANGED_TOAST),
         "Accepts a table whose updates may leave a large value out, which would be refused otherwise.",
@@ -209,6 +213,14 @@ const ON_ERROR: &[Word] = &[
 const ON_TRUNCATE: &[Word] = &[
     Word::new("stop", "The gateway stops before it."),
     Word::new("ignore", "It is passed over: what was published stays."),
+];
+
+const ON_MAPPING_CHANGE: &[Word] = &[
+    Word::new("backfill", "Every row is published again, by the new mapping."),
+    Word::new(
+        "keep",
+        "They stay: a key that does not change keeps the event that the older mapping gave.",
+    ),
 ];
 
 const UNCHANGED_TOAST: &[Word] = &[Word::new(

@@ -10,7 +10,7 @@ use crate::faults::Faults;
 use crate::yaml::{Node, names_a_secret};
 use crate::{
     Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Secret, Security, SourceSettings,
-    TlsMode,
+    Snapshot, TlsMode,
 };
 
 /// Properties of the Kafka client that the gateway sets itself.
@@ -127,6 +127,10 @@ pub(crate) fn gateway(root: &Node, folder: &Path, faults: &mut Faults) -> Option
             .filter_map(|e| Some((e.key.clone(), secret(Some(&e.value), folder)?)))
             .collect(),
         limits: limits?,
+        snapshot: Snapshot {
+            readers: usize::try_from(number(&["snapshot", "readers"])?).ok()?,
+            chunk_rows: u32::try_from(number(&["snapshot", "chunk_rows"])?).ok()?,
+        },
         headers: match said(root, &["headers"])?.as_str() {
             "cloudevents" => Headers::CloudEvents,
             "transaction" => Headers::Transaction,
@@ -251,6 +255,7 @@ fn limits(root: &Node, faults: &mut Faults) -> Option<Limits> {
         row: bytes("row")?,
         chunk: bytes("chunk")?,
         queue: bytes("queue")?,
+        changed_keys: bytes("changed_keys")?,
     };
     let pairs = [
         ("row", limits.row, "chunk", limits.chunk),

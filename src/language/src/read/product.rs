@@ -8,7 +8,7 @@ use crate::definition::{PRODUCT, duration, product_name, table};
 use crate::faults::Faults;
 use crate::yaml::Node;
 use crate::{
-    Compatibility, Field, KeyFormat, OnTruncate, Product, ProductName, Protect, Retention, Scalar,
+    Compatibility, Field, KeyFormat, OnMappingChange, OnTruncate, Product, ProductName, Protect, Retention, Scalar,
     Shape, Sla, Spanned, Status,
 };
 
@@ -91,6 +91,11 @@ pub(crate) fn product(
         on_truncate: match said(&["on_truncate"]).as_str() {
             "ignore" => OnTruncate::Ignore,
             _ => OnTruncate::Stop,
+        },
+        on_mapping_change: match said(&["on_mapping_change"]).as_str() {
+            "backfill" => Some(OnMappingChange::Backfill),
+            "keep" => Some(OnMappingChange::Keep),
+            _ => None,
         },
         accept_unchanged_toast: root.get("unchanged_toast").is_some(),
         fields,

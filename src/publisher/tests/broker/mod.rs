@@ -137,6 +137,7 @@ impl Gateway {
                 instance: instance.into(),
             },
             states,
+            notes: Vec::new(),
             pinned: self.pinned.clone(),
             arenas: receiver,
             back: back_to,
@@ -204,6 +205,7 @@ pub(crate) fn arena(
     let place_span = arena.push(place.as_bytes());
     let id = arena.push(b"4711");
     arena.transactions.push(Transaction {
+        origin: onramp_event::Origin::Log(4711),
         place: place_span,
         id,
         committed_at_us: 1_767_225_600_123_456,

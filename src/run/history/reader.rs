@@ -1,0 +1,329 @@
+//! A reader: a thread with a connection of its own that reads chunks and encodes them.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use onramp_connector::{
+    Batch, Chunk, ChunkLimits, ChunkRange, Connector, TableReader
+};
+use onramp_event::Arena;
+use onramp_finding::Failure;
+use onramp_translator::Translator;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::group::Group;
+use super::pieces::{Arrival, ReadChunk, Shared, Task};
+use crate::cli::one_line;
+use crate::health::Board;
+
+/// Chunks that one reader may have read and not yet seen released: one waits for the stream while
+/// the next is read.
+const ROOM: usize = 2;
+/// An arena that holds this much is full.
+const ARENA_BYTES: usize = 256 << 10;
+/// The pauses before a reading is tried again.
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// What all readers have in common.
+pub(super) struct Readers {
+    pub(super) connector: Arc<dyn Connector>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) groups: Vec<Arc<Group>>,
+    pub(super) keys: Vec<(String, Vec<u8>)>,
+    pub(super) row_bytes: usize,
+    pub(super) limits: ChunkLimits,
+    pub(super) arrivals: mpsc::UnboundedSender<Arrival>,
+    pub(super) board: Board,
+}
+
+/// Reads until there is nothing left, or until it fails.
+pub(super) async fn read(readers: &Readers) {
+    if let Err(failure) = Reader::new(readers).run().await {
+        // Nobody listens where the stream has ended already.
+        let _ = readers.arrivals.send(Arrival::Failed(failure));
+    }
+}
+
+struct Reader<'r> {
+    readers: &'r Readers,
+    room: Arc<Semaphore>,
+    back: (mpsc::UnboundedSender<Task>, mpsc::UnboundedReceiver<Task>),
+    /// The table that is being read.
+    open: Option<OpenTable>,
+    batch: Batch,
+}
+
+struct OpenTable {
+    group: usize,
+    table: Box<dyn TableReader>,
+    translator: Translator,
+}
+
+impl<'r> Reader<'r> {
+    fn new(readers: &'r Readers) -> Reader<'r> {
+        Reader {
+            readers,
+            room: Arc::new(Semaphore::new(ROOM)),
+            back: mpsc::unbounded_channel(),
+            open: None,
+            batch: Batch::default(),
+        }
+    }
+
+    async fn run(&mut self) -> Result<(), Failure> {
+        loop {
+            let Some(mut room) = self.room().await else {
+                return Ok(());
+            };
+            // What came back is first: everything behind it waits for it.
+            let mut task = self.back.1.try_recv().ok();
+            if task.is_none() {
+                task = self.next().await?;
+            }
+            if task.is_none() {
+                drop(room);
+                task = self.last().await;
+                match self.room().await {
+                    Some(again) => room = again,
+                    None => return Ok(()),
+                }
+            }
+            match task {
+                Some(task) => self.piece(task, room).await?,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    async fn room(&self) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        self.room.clone().acquire_owned().await.ok()
+    }
+
+    /// Nothing is left to hand out; what comes back is still ours to read. None once every chunk of
+    /// ours was released.
+    async fn last(&mut self) -> Option<Task> {
+        let all = self.room.clone().acquire_many_owned(ROOM as u32);
+        tokio::select! {
+            biased;
+            task = self.back.1.recv() => task,
+            _ = all => self.back.1.try_recv().ok(),
+        }
+    }
+
+    /// Reads a range whole: where a limit ends a chunk, the rest is the next one.
+    async fn piece(
+        &mut self,
+        mut task: Task,
+        mut room: OwnedSemaphorePermit,
+    ) -> Result<(), Failure> {
+        loop {
+            let (place, range) = (task.place, task.range.clone());
+            let reading = self.readers.shared.begin();
+            let (read, arenas) = self.chunk(&task.group, &range).await?;
+            let last = read.last.clone();
+            let chunk = ReadChunk {
+                group: task.group.clone(),
+                place,
+                range: range.clone(),
+                read,
+                arenas,
+                back: self.back.0.clone(),
+                _room: room,
+                _reading: reading,
+            };
+            // Nobody listens where the stream has ended: so do we, soon.
+            let _ = self.readers.arrivals.send(Arrival::Chunk(Box::new(chunk)));
+            let Some(last) = last else { return Ok(()) };
+            let Some(next) = self.room().await else {
+                return Ok(());
+            };
+            room = next;
+            // A chunk that came back comes before the rest behind it.
+            while let Ok(again) = self.back.1.try_recv() {
+                Box::pin(self.piece(again, room)).await?;
+                match self.room().await {
+                    Some(next) => room = next,
+                    None => return Ok(()),
+                }
+            }
+            task = Task {
+                group: task.group,
+                place: place.part_after(),
+                range: ChunkRange {
+                    after: Some(last),
+                    until: range.until,
+                },
+            };
+        }
+    }
+
+    /// The next range of the first table that has one.
+    async fn next(&mut self) -> Result<Option<Task>, Failure> {
+        let groups = &self.readers.groups;
+        for group in groups {
+            let mut cursor = group.cursor.lock().await;
+            if cursor.exhausted {
+                continue;
+            }
+            let after = cursor.after.clone();
+            let until = self.bound(group, after.as_ref()).await?;
+            let task = Task {
+                group: group.clone(),
+                place: cursor.next,
+                range: ChunkRange {
+                    after,
+                    until: until.clone(),
+                },
+            };
+            cursor.next = cursor.next.range_after();
+            cursor.exhausted = until.is_none();
+            cursor.after = until;
+            return Ok(Some(task));
+        }
+        Ok(None)
+    }
+
+    async fn bound(
+        &mut self,
+        group: &Arc<Group>,
+        after: Option<&onramp_connector::Bound>,
+    ) -> Result<Option<onramp_connector::Bound>, Failure> {
+        let rows = self.readers.limits.rows;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let open = self.open(group).await?;
+            match open.table.bound(after, rows).await {
+                Ok(bound) => return Ok(bound),
+                Err(failure) => self.pause(failure, &mut pause).await?,
+            }
+        }
+    }
+
+    /// Reads a chunk that counts, and encodes it.
+    async fn chunk(
+        &mut self,
+        group: &Arc<Group>,
+        range: &ChunkRange,
+    ) -> Result<(Chunk, Vec<Arena>), Failure> {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            self.wait_for_floor(group).await?;
+            let limits = self.readers.limits;
+            let mut batch = std::mem::take(&mut self.batch);
+            let open = self.open(group).await?;
+            let read = open.table.read(range, limits, &mut batch).await;
+            self.batch = batch;
+            match read {
+                Ok(read) => {
+                    self.readers.shared.saw(read.visibility.horizon());
+                    if read.visibility.horizon() >= self.floor(group) {
+                        let arenas = self.encode(group)?;
+                        return Ok((read, arenas));
+                    }
+                }
+                Err(failure) => self.pause(failure, &mut pause).await?,
+            }
+        }
+    }
+
+    fn floor(&self, group: &Group) -> u64 {
+        self.readers.shared.floor().max(group.floor)
+    }
+
+    /// Waits until a reading that begins now sees everything that may have been forgotten; says
+    /// which transactions it waits for.
+    async fn wait_for_floor(&mut self, group: &Group) -> Result<(), Failure> {
+        let mut pause = FIRST_PAUSE;
+        let mut told = std::time::Instant::now();
+        loop {
+            let floor = self.floor(group);
+            if self.readers.shared.known() >= floor {
+                self.readers.board.history_waits(None);
+                return Ok(());
+            }
+            match self.readers.connector.visibility().await {
+                Ok(now) => self.readers.shared.saw(now.horizon()),
+                Err(failure) => self.pause(failure, &mut pause).await?,
+            }
+            if self.readers.shared.known() >= floor {
+                continue;
+            }
+            if told.elapsed() >= Duration::from_secs(1) {
+                told = std::time::Instant::now();
+                match self.readers.connector.waits_for(floor).await {
+                    Ok(open) if !open.is_empty() => {
+                        let open = open.join("; ");
+                        tracing::info!(%open, "history waits for transactions that were open before it");
+                        self.readers.board.history_waits(Some(open));
+                    }
+                    Ok(_) => {}
+                    Err(failure) => self.pause(failure, &mut pause).await?,
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE / 4);
+        }
+    }
+
+    async fn open(&mut self, group: &Arc<Group>) -> Result<&mut OpenTable, Failure> {
+        if self.open.as_ref().is_none_or(|o| o.group != group.index) {
+            // The one before gives its connection back first.
+            self.open = None;
+            let table = self.readers.connector.table_reader(&group.table).await?;
+            let translator = Translator::new(
+                vec![group.mapping.clone()],
+                self.readers.keys.clone(),
+                self.readers.row_bytes,
+            );
+            self.open = Some(OpenTable {
+                group: group.index,
+                table,
+                translator,
+            });
+        }
+        // Just made where there was none.
+        self.open.as_mut().ok_or_else(|| {
+            Failure::internal(
+                &onramp_finding::codes::running::INTERNAL,
+                "no table is open",
+            )
+        })
+    }
+
+    fn encode(&mut self, group: &Group) -> Result<Vec<Arena>, Failure> {
+        let Some(open) = &mut self.open else {
+            return Ok(Vec::new());
+        };
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let now_us = now.map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX));
+        open.translator.begin_snapshot(&group.run, now_us);
+        let mut arenas = Vec::new();
+        let mut next = 0;
+        while next < self.batch.items.len() {
+            let mut arena = Arena::default();
+            let items = next..self.batch.items.len();
+            let done = open
+                .translator
+                .apply(&self.batch, items, &mut arena, ARENA_BYTES);
+            let done = done.map_err(|stopped| stopped.failure("rows read from the table"))?;
+            next = done.next;
+            // What the log brings is counted by the log.
+            arena.rows = 0;
+            arenas.push(arena);
+        }
+        Ok(arenas)
+    }
+
+    /// After a failure that may pass: waits a little.
+    async fn pause(&mut self, failure: Failure, pause: &mut Duration) -> Result<(), Failure> {
+        if !failure.retry {
+            return Err(failure);
+        }
+        tracing::warn!(why = %one_line(&failure), "a chunk is read again");
+        tokio::time::sleep(*pause).await;
+        *pause = (*pause * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+}
