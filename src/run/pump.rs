@@ -49,6 +49,8 @@ pub(super) async fn pump(
         arenas,
         back,
         history,
+        // Dropped: an operator is told that nothing was begun.
+        commands: _,
     } = flow;
     let retained = tokio::spawn(measure_retained(connector));
     let waiting = tokio::spawn(show_waiting(

@@ -111,8 +111,11 @@ impl Group {
             notes.push(record.note(product));
             metrics::gauge!("onramp_history_rows", "product" => product.clone())
                 .set(record.rows as f64);
-            metrics::gauge!("onramp_history_running", "product" => product.clone())
-                .set(if done { 0.0 } else { 1.0 });
+            metrics::gauge!("onramp_history_running", "product" => product.clone()).set(if done {
+                0.0
+            } else {
+                1.0
+            });
             if done {
                 tracing::info!(
                     %product,

@@ -16,6 +16,7 @@
 //! Nothing is written to the source.
 
 mod changed;
+pub(crate) mod command;
 mod group;
 mod pieces;
 mod reader;

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use onramp_connector::{
-    Batch, Chunk, ChunkLimits, ChunkRange, Connector, TableReader
-};
+use onramp_connector::{Batch, Chunk, ChunkLimits, ChunkRange, Connector, TableReader};
 use onramp_event::Arena;
 use onramp_finding::Failure;
 use onramp_translator::Translator;
