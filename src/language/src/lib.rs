@@ -17,8 +17,8 @@ mod suggest;
 mod yaml;
 
 pub use gateway::{
-    Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Security, Snapshot, SourceSettings,
-    TlsMode,
+    Admin, Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Security, Snapshot,
+    SourceSettings, TlsMode,
 };
 pub use load::{Loaded, Overrides, Reading, load, read};
 pub use product::{
