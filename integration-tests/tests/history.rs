@@ -33,7 +33,9 @@ async fn rows_that_were_there_come_before_what_changes() {
     assert_eq!(ids.len(), 25_000, "an id of run and key tells them apart");
     scenario
         .db
-        .batch_execute("UPDATE acct SET ver = 1 WHERE acct_no = 7; DELETE FROM acct WHERE acct_no = 8")
+        .batch_execute(
+            "UPDATE acct SET ver = 1 WHERE acct_no = 7; DELETE FROM acct WHERE acct_no = 8",
+        )
         .await
         .unwrap();
     until("the changes", Duration::from_secs(30), async || {

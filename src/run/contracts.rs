@@ -293,7 +293,10 @@ fn history(
         None => Err(Finding::error(
             &running::MAPPING_CHANGED,
             product.name.place(),
-            format!("the mapping of {} is not the one that its topic was filled with", product.name.value),
+            format!(
+                "the mapping of {} is not the one that its topic was filled with",
+                product.name.value
+            ),
         )
         .because(running::MAPPING_CHANGED.reason)
         .remedy(running::MAPPING_CHANGED.remedy)),

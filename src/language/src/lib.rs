@@ -17,12 +17,13 @@ mod suggest;
 mod yaml;
 
 pub use gateway::{
-    Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Security, Snapshot, SourceSettings, TlsMode,
+    Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Security, Snapshot, SourceSettings,
+    TlsMode,
 };
 pub use load::{Loaded, Overrides, Reading, load, read};
 pub use product::{
-    Ambiguous, Compatibility, Field, KeyFormat, OnMappingChange, OnTruncate, Otherwise, Parse, Product, ProductName,
-    Protect, Retention, Scalar, Shape, Sla, Source, Status,
+    Ambiguous, Compatibility, Field, KeyFormat, OnMappingChange, OnTruncate, Otherwise, Parse,
+    Product, ProductName, Protect, Retention, Scalar, Shape, Sla, Source, Status,
 };
 pub use secret::Secret;
 pub use spanned::Spanned;

@@ -187,7 +187,9 @@ impl Work {
     }
 
     fn states_wait(&self) -> bool {
-        !self.parts.states.is_empty() || !self.parts.notes.is_empty() || self.shared.any_noted.load(Ordering::Acquire)
+        !self.parts.states.is_empty()
+            || !self.parts.notes.is_empty()
+            || self.shared.any_noted.load(Ordering::Acquire)
     }
 
     /// Whether there is a position that progress does not have yet.

@@ -216,7 +216,10 @@ const ON_TRUNCATE: &[Word] = &[
 ];
 
 const ON_MAPPING_CHANGE: &[Word] = &[
-    Word::new("backfill", "Every row is published again, by the new mapping."),
+    Word::new(
+        "backfill",
+        "Every row is published again, by the new mapping.",
+    ),
     Word::new(
         "keep",
         "They stay: a key that does not change keeps the event that the older mapping gave.",

@@ -9,8 +9,8 @@ use crate::definition::{GATEWAY, Key, Value, duration, size};
 use crate::faults::Faults;
 use crate::yaml::{Node, names_a_secret};
 use crate::{
-    Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Secret, Security, SourceSettings,
-    Snapshot, TlsMode,
+    Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Secret, Security, Snapshot,
+    SourceSettings, TlsMode,
 };
 
 /// Properties of the Kafka client that the gateway sets itself.

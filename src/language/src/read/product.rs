@@ -8,8 +8,8 @@ use crate::definition::{PRODUCT, duration, product_name, table};
 use crate::faults::Faults;
 use crate::yaml::Node;
 use crate::{
-    Compatibility, Field, KeyFormat, OnMappingChange, OnTruncate, Product, ProductName, Protect, Retention, Scalar,
-    Shape, Sla, Spanned, Status,
+    Compatibility, Field, KeyFormat, OnMappingChange, OnTruncate, Product, ProductName, Protect,
+    Retention, Scalar, Shape, Sla, Spanned, Status,
 };
 
 /// What a product file must know of its gateway.
