@@ -3,6 +3,7 @@
 //! Read-only, and independent of source, broker and registry: /live says that the process runs,
 //! whatever else is down.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use onramp_finding::codes::running;
 use onramp_finding::{Failure, Finding, Kind, Place};
+use onramp_publisher::{HistoryRecord, Stage};
 
 /// Behind by no more than this counts as caught up.
 const CAUGHT_UP_BYTES: u64 = 1 << 20;
@@ -42,11 +44,49 @@ pub(crate) struct Board {
     metrics: PrometheusHandle,
 }
 
+/// A run over rows that were there already, as it is shown.
+#[derive(Debug, Clone)]
+pub(crate) struct HistoryShown {
+    /// What progress says of it.
+    pub(crate) record: HistoryRecord,
+    /// Rows that the source counted, roughly.
+    pub(crate) rows_estimate: Option<u64>,
+    /// Rows since this process took it up.
+    pub(crate) rows_in_this_run: u64,
+    /// When that was.
+    pub(crate) since: Instant,
+}
+
+impl HistoryShown {
+    /// One that nothing is known of but what progress says.
+    pub(crate) fn of(record: HistoryRecord) -> HistoryShown {
+        HistoryShown {
+            record,
+            rows_estimate: None,
+            rows_in_this_run: 0,
+            since: Instant::now(),
+        }
+    }
+
+    /// The rate since this process took it up.
+    pub(crate) fn rows_per_second(&self) -> f64 {
+        self.rows_in_this_run as f64 / self.since.elapsed().as_secs_f64().max(0.001)
+    }
+
+    /// How long it will take, as far as the source's count and the rate tell.
+    pub(crate) fn seconds_left(&self) -> Option<f64> {
+        let rate = self.rows_per_second();
+        let left = self.rows_estimate?.saturating_sub(self.record.rows);
+        (rate > 0.0).then(|| left as f64 / rate)
+    }
+}
+
 struct Seen {
     phase: Phase,
     lag: Option<(u64, Instant)>,
     waiting: Option<String>,
     history_waits: Option<String>,
+    history: BTreeMap<String, HistoryShown>,
 }
 
 impl Board {
@@ -71,6 +111,7 @@ impl Board {
                 lag: None,
                 waiting: None,
                 history_waits: None,
+                history: BTreeMap::new(),
             })),
             metrics,
         })
@@ -116,6 +157,18 @@ impl Board {
     /// Which transactions the reading of tables waits for.
     pub(crate) fn history_waits(&self, why: Option<String>) {
         self.seen().history_waits = why;
+    }
+
+    /// How far a product's run is.
+    pub(crate) fn history(&self, product: &str, shown: HistoryShown) {
+        let of = |name: &'static str| metrics::gauge!(name, "product" => product.to_owned());
+        of("onramp_history_rows").set(shown.record.rows as f64);
+        of("onramp_history_rows_estimate").set(shown.rows_estimate.unwrap_or(0) as f64);
+        of("onramp_history_rows_per_second").set(shown.rows_per_second());
+        of("onramp_history_seconds_left").set(shown.seconds_left().unwrap_or(f64::NAN));
+        let running = shown.record.stage != Stage::Done;
+        of("onramp_history_running").set(f64::from(u8::from(running)));
+        self.seen().history.insert(product.to_owned(), shown);
     }
 
     fn ready(&self) -> (StatusCode, String) {
@@ -188,6 +241,26 @@ fn describe() {
     describe_gauge!(
         "onramp_lag_seconds",
         "From the source's commit to Kafka's, for the last source transaction committed."
+    );
+    describe_gauge!(
+        "onramp_history_rows",
+        "Rows that were there already and are published, by product."
+    );
+    describe_gauge!(
+        "onramp_history_rows_estimate",
+        "Rows that the source counted, roughly, when the run began."
+    );
+    describe_gauge!(
+        "onramp_history_rows_per_second",
+        "How fast rows that were there already are published."
+    );
+    describe_gauge!(
+        "onramp_history_seconds_left",
+        "How long the run will take at this rate; not a number where that is not known."
+    );
+    describe_gauge!(
+        "onramp_history_running",
+        "1 while rows that were there already are being published."
     );
     describe_gauge!(
         "onramp_source_retained_bytes",

@@ -54,11 +54,34 @@ impl Gateway {
         Gateway { child, port, log }
     }
 
-    /// Starts one and waits until it streams.
+    /// Starts one and waits until it streams, and until rows that were there already are published.
     pub async fn streaming(scenario: &Scenario) -> Gateway {
         let mut gateway = Gateway::start(scenario);
         gateway.wait_ready("streaming").await;
+        gateway.wait_history().await;
         gateway
+    }
+
+    /// Waits until rows that were there already are published.
+    ///
+    /// # Panics
+    /// Where it ends instead, or takes too long.
+    pub async fn wait_history(&mut self) {
+        for _ in 0..3000 {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("the gateway ended with {status}:\n{}", self.output());
+            }
+            let metrics = self.get("/metrics").unwrap_or_default();
+            let mut runs = metrics
+                .lines()
+                .filter(|line| line.starts_with("onramp_history_running{"));
+            let begun = runs.clone().next().is_some();
+            if begun && runs.all(|line| line.ends_with(" 0")) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("history is not published:\n{}", self.output());
     }
 
     /// Waits until /ready answers 200 with this word.

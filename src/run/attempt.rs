@@ -25,7 +25,7 @@ use onramp_translator::Translator;
 use tokio::sync::{mpsc, watch};
 
 use super::history::command::{Command, Commands};
-use super::history::{self, History, Runs};
+use super::history::{self, History};
 use super::{contracts, pump, settings};
 use crate::health::{Board, Phase};
 
@@ -119,7 +119,7 @@ pub(super) struct Flow {
     pub(super) publisher: Publisher,
     pub(super) arenas: mpsc::Sender<onramp_event::Arena>,
     pub(super) back: mpsc::Receiver<onramp_event::Arena>,
-    pub(super) history: Option<History>,
+    pub(super) history: History,
     /// What operators ask for meanwhile.
     pub(super) commands: mpsc::Receiver<Command>,
 }
@@ -221,16 +221,23 @@ async fn start(
             },
         )
         .await?;
-    board.set(Phase::Starting("looking at rows that are there already"));
-    let history = history::start(Runs {
-        gateway,
-        connector: &connector,
-        board,
-        mappings: &plan.mappings,
-        keys: &plan.keys,
-        records: plan.histories,
-    })
-    .await?;
+    let (tell_committed, committed) = watch::channel(None);
+    let mut history = History::new(
+        history::Parts {
+            connector: connector.clone(),
+            kafka: kafka.clone(),
+            board: board.clone(),
+            mappings: plan.mappings.clone(),
+            keys: plan.keys.clone(),
+            row_bytes: gateway.limits.row,
+            chunk_bytes: gateway.limits.chunk,
+            changed_keys_bytes: gateway.limits.changed_keys,
+            snapshot: gateway.snapshot,
+            instance: context.instance.0.to_string(),
+        },
+        committed,
+    );
+    history.begin(plan.histories);
     let acknowledger = stream.acknowledger();
     let lag = metrics::gauge!("onramp_lag_seconds");
     let publisher = Publisher::spawn(PublisherParts {
@@ -249,7 +256,10 @@ async fn start(
         arenas: received,
         back: give_back,
         on_commit: Box::new(move |committed| {
-            acknowledger.acknowledge(&Position(committed.position.clone()));
+            let position = Position(committed.position.clone());
+            acknowledger.acknowledge(&position);
+            // Nobody listens where no run is under way.
+            let _ = tell_committed.send(Some(position));
             lag.set(committed.source_commit_us.map_or(0.0, seconds_since));
         }),
     })?;

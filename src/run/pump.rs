@@ -109,7 +109,7 @@ struct Line {
     /// The place of the source transaction that was begun last, for failures.
     place: String,
     /// The runs over rows that were there already.
-    history: Option<History>,
+    history: History,
     /// Where the log was read to, while no source transaction is open.
     at: Option<Position>,
 }
@@ -147,8 +147,7 @@ impl Line {
             if let Some(position) = position
                 && (ends > 0 || told.as_ref() != Some(&position))
             {
-                let released = self.history.as_ref().is_some_and(History::waits);
-                if !batch.more || released || self.arena.bytes.len() >= SOFT_BYTES {
+                if !batch.more || self.history.waits() || self.arena.bytes.len() >= SOFT_BYTES {
                     self.arena.boundary = Some(position.0.clone());
                     self.hand_over().await;
                     told = Some(position);
@@ -166,10 +165,11 @@ impl Line {
 
     /// The next batch. False where a chunk of a table came instead.
     async fn next(&mut self, stream: &mut dyn Stream, batch: &mut Batch) -> Result<bool, Failure> {
-        let Some(history) = self.history.as_mut().filter(|h| h.active()) else {
+        let history = &mut self.history;
+        if !history.active() {
             stream.next(batch, WAIT).await?;
             return Ok(true);
-        };
+        }
         // A chunk that waits for the log's end is not kept waiting by an idle one.
         let wait = if history.waits() { NUDGE_EVERY } else { WAIT };
         let arrived = tokio::select! {
@@ -192,11 +192,11 @@ impl Line {
 
     /// Hands over the chunks that may be published where the log stands.
     async fn release(&mut self, stream: &dyn Stream) -> Result<(), Failure> {
-        let (Some(at), Some(history)) = (self.at.clone(), &mut self.history) else {
+        let Some(at) = self.at.clone().filter(|_| self.history.active()) else {
             return Ok(());
         };
         // One at a time: live changes come between.
-        if let Some(arenas) = history.release(&at)? {
+        if let Some(arenas) = self.history.release(&at)? {
             // What is still held comes first: it is older.
             if self.arena.rows > 0 || !self.arena.records.is_empty() {
                 self.arena.boundary = Some(at.0.clone());
@@ -208,11 +208,8 @@ impl Line {
                 self.arena.boundary = (n == last).then(|| at.0.clone());
                 self.hand_over().await;
             }
-        } else if history.waits() {
+        } else if self.history.waits() {
             stream.nudge();
-        }
-        if self.history.as_ref().is_some_and(|h| !h.active()) {
-            self.history = None;
         }
         Ok(())
     }
@@ -224,9 +221,7 @@ impl Line {
             let done = self
                 .translator
                 .apply(batch, next..items.end, &mut self.arena, HARD_BYTES);
-            if let Some(history) = &mut self.history {
-                history.remember(&self.arena, first);
-            }
+            self.history.remember(&self.arena, first);
             let done = done.map_err(|stopped| {
                 self.remember_place(batch, items.start..stopped.item() + 1);
                 stopped.failure(&self.place)

@@ -28,6 +28,7 @@ mod producer;
 pub mod progress;
 mod publish;
 mod reader;
+pub mod scan;
 mod settings;
 pub mod topics;
 mod trouble;

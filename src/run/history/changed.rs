@@ -17,19 +17,22 @@ pub(super) struct ChangedKeys {
     highest: u64,
     /// Every transaction numbered below it may have been forgotten.
     floor: u64,
+    /// How often everything was forgotten.
+    overflows: u64,
     /// Up to where was forgotten on purpose.
     forgotten: u64,
 }
 
 impl ChangedKeys {
-    /// An empty memory that reaches back to `floor`.
-    pub(super) fn new(limit_bytes: usize, floor: u64) -> ChangedKeys {
+    /// An empty memory.
+    pub(super) fn new(limit_bytes: usize) -> ChangedKeys {
         ChangedKeys {
             routes: Vec::new(),
             bytes: 0,
             limit_bytes,
             highest: 0,
-            floor,
+            floor: 0,
+            overflows: 0,
             forgotten: 0,
         }
     }
@@ -61,6 +64,11 @@ impl ChangedKeys {
         self.floor
     }
 
+    /// How often everything was forgotten for want of room.
+    pub(super) fn overflows(&self) -> u64 {
+        self.overflows
+    }
+
     /// A live change of this key. Where there is no room left everything is forgotten.
     pub(super) fn note(&mut self, route: RouteId, key: &[u8], number: u64) {
         let Some(Some(keys)) = self.routes.get_mut(usize::from(route.0)) else {
@@ -78,6 +86,7 @@ impl ChangedKeys {
                 *keys = HashMap::new();
             }
             self.bytes = 0;
+            self.overflows += 1;
             self.floor = self.floor.max(self.highest + 1);
             tracing::info!(
                 floor = self.floor,
@@ -118,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_last_change_of_a_key_is_known_until_every_reading_sees_it() {
-        let mut changed = ChangedKeys::new(1 << 20, 10);
+        let mut changed = ChangedKeys::new(1 << 20);
         assert!(!changed.watches());
         changed.note(ORDERS, b"7", 12);
         assert_eq!(changed.by(ORDERS, b"7"), None, "nobody asked for it");
@@ -130,14 +139,14 @@ mod tests {
         changed.forget_below(14);
         assert_eq!(changed.by(ORDERS, b"7"), Some(14));
         assert_eq!(changed.by(ORDERS, b"8"), None);
-        assert_eq!(changed.floor(), 10, "nothing was lost by that");
+        assert_eq!(changed.floor(), 0, "nothing was lost by that");
         changed.unwatch(ORDERS);
         assert_eq!((changed.by(ORDERS, b"7"), changed.bytes), (None, 0));
     }
 
     #[test]
     fn an_overflow_forgets_everything_and_raises_the_floor() {
-        let mut changed = ChangedKeys::new(3 * (ENTRY_BYTES + 1), 10);
+        let mut changed = ChangedKeys::new(3 * (ENTRY_BYTES + 1));
         changed.watch(ORDERS);
         for (number, key) in [(30, b"a"), (20, b"b"), (21, b"c")] {
             changed.note(ORDERS, key, number);

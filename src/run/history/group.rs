@@ -1,15 +1,16 @@
 //! Products that read one table together, from the same place.
 
-use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use onramp_connector::{Bound, ChunkTable};
-use onramp_event::RouteId;
-use onramp_publisher::HistoryRecord;
+use onramp_publisher::{HistoryRecord, Stage};
 use onramp_translator::TableMapping;
 
 use super::pieces::ReadChunk;
-use super::{reached, stage};
+use crate::health::{Board, HistoryShown};
+
+/// How often the log says how far a run is.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// A chunk's place in its group's order: the range, and the part of it where a limit split it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -44,7 +45,7 @@ pub(super) struct Cursor {
     pub(super) exhausted: bool,
 }
 
-/// Products of one table whose runs stand at the same key.
+/// Products of one table whose runs stand at the same key: what their readers need.
 pub(super) struct Group {
     /// Its index among the runs.
     pub(super) index: usize,
@@ -56,75 +57,128 @@ pub(super) struct Group {
     pub(super) run: String,
     /// A reading counts only if it sees everything numbered below.
     pub(super) floor: u64,
-    /// Rows that the source counted, roughly.
-    pub(super) estimate: Option<u64>,
     pub(super) cursor: tokio::sync::Mutex<Cursor>,
-    began: Instant,
-    /// By product; the same place in each.
-    records: Mutex<Vec<(String, HistoryRecord)>>,
+}
+
+/// A group whose table was opened.
+pub(super) struct Opened {
+    pub(super) group: Group,
+    pub(super) records: Vec<(String, HistoryRecord)>,
+    pub(super) estimate: Option<u64>,
 }
 
 impl Group {
-    pub(super) fn new(
-        index: usize,
-        table: ChunkTable,
-        mapping: TableMapping,
-        records: Vec<(String, HistoryRecord)>,
-        floor: u64,
-        estimate: Option<u64>,
-    ) -> Group {
-        let first = records.first().map(|(_, record)| record);
-        let after = first.and_then(|record| record.after.clone()).map(Bound);
+    pub(super) fn new(table: ChunkTable, mapping: TableMapping, floor: u64) -> Group {
         Group {
-            index,
+            index: 0,
             table,
             mapping,
-            run: first.map_or_else(String::new, |record| record.run.clone()),
+            run: String::new(),
             floor,
-            estimate,
-            cursor: tokio::sync::Mutex::new(Cursor {
-                after,
-                ..Cursor::default()
-            }),
-            began: Instant::now(),
-            records: Mutex::new(records),
+            cursor: tokio::sync::Mutex::default(),
         }
     }
+}
 
-    /// The routes of its products.
-    pub(super) fn routes(&self) -> impl Iterator<Item = RouteId> {
-        self.mapping.products.iter().map(|mapped| mapped.route)
+/// What a group's runs are at: its products' records, told to whoever looks.
+pub(super) struct Records {
+    /// By product; the same place in each.
+    records: Vec<(String, HistoryRecord)>,
+    estimate: Option<u64>,
+    board: Board,
+    began: Instant,
+    rows_before: u64,
+    told: Instant,
+}
+
+impl Records {
+    pub(super) fn new(
+        records: Vec<(String, HistoryRecord)>,
+        estimate: Option<u64>,
+        board: Board,
+    ) -> Records {
+        let now = Instant::now();
+        let this = Records {
+            rows_before: records.first().map_or(0, |(_, record)| record.rows),
+            records,
+            estimate,
+            board,
+            began: now,
+            told: now,
+        };
+        this.show();
+        this
+    }
+
+    /// Products and their runs.
+    pub(super) fn all(&self) -> &[(String, HistoryRecord)] {
+        &self.records
     }
 
     /// Takes note of a chunk that is published now, and gives the records that say so.
-    pub(super) fn released(&self, chunk: &ReadChunk, done: bool) -> Vec<(String, String)> {
-        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut notes = Vec::with_capacity(records.len());
-        for (product, record) in records.iter_mut() {
+    pub(super) fn released(&mut self, chunk: &ReadChunk, done: bool) -> Vec<(String, String)> {
+        let reached = chunk.read.last.as_ref().or(chunk.range.until.as_ref());
+        for (product, record) in &mut self.records {
             record.rows += u64::from(chunk.read.rows);
-            record.stage = stage(done);
-            record.after = if done {
-                None
-            } else {
-                reached(&chunk.range, chunk.read.last.as_ref())
-            };
-            notes.push(record.note(product));
-            metrics::gauge!("onramp_history_rows", "product" => product.clone())
-                .set(record.rows as f64);
-            metrics::gauge!("onramp_history_running", "product" => product.clone()).set(if done {
-                0.0
-            } else {
-                1.0
-            });
+            record.after = reached.filter(|_| !done).map(|bound| bound.0.clone());
             if done {
+                record.stage = if record.reconcile {
+                    Stage::Reconciling
+                } else {
+                    Stage::Done
+                };
                 tracing::info!(
                     %product,
                     rows = record.rows,
                     seconds = self.began.elapsed().as_secs_f64(),
-                    "history is published"
+                    "every row is published"
                 );
             }
         }
-        notes
+        self.told()
+    }
+
+    /// Everything is published, ghosts too: the record that says so.
+    pub(super) fn reconciled(&mut self, product: &str) -> Vec<(String, String)> {
+        for (name, record) in &mut self.records {
+            if name == product {
+                record.stage = Stage::Done;
+            }
+        }
+        self.told()
+    }
+
+    fn told(&mut self) -> Vec<(String, String)> {
+        self.show();
+        if self.told.elapsed() >= TOLD_EVERY {
+            self.told = Instant::now();
+            for (product, record) in &self.records {
+                let shown = self.shown(record);
+                tracing::info!(
+                    %product,
+                    rows = record.rows,
+                    of_about = self.estimate,
+                    rows_per_second = shown.rows_per_second() as u64,
+                    seconds_left = shown.seconds_left().map(|s| s as u64),
+                    "history goes on"
+                );
+            }
+        }
+        self.records.iter().map(|(p, r)| r.note(p)).collect()
+    }
+
+    fn shown(&self, record: &HistoryRecord) -> HistoryShown {
+        HistoryShown {
+            record: record.clone(),
+            rows_estimate: self.estimate,
+            rows_in_this_run: record.rows.saturating_sub(self.rows_before),
+            since: self.began,
+        }
+    }
+
+    fn show(&self) {
+        for (product, record) in &self.records {
+            self.board.history(product, self.shown(record));
+        }
     }
 }

@@ -3,13 +3,17 @@
 //! A commit is in the log before any reader can see it, and for as long as you like where a standby
 //! is to confirm it. So positions alone would step back in time at the seam, and visibility decides:
 //!
-//! 1. Keys that streamed transactions change are remembered from the first batch on ([`changed`]).
-//!    Then S0 is taken. A chunk counts only if everything that had begun at S0 has ended for its own
+//! 1. Keys that streamed transactions change are remembered ([`changed`]). Then S0 is taken
+//!    ([`start`]). A chunk counts only if everything that had begun at S0 has ended for its own
 //!    reading: what is not remembered is seen.
 //! 2. A chunk is published once the stream has passed the log's end as it was after the chunk's
-//!    reading was arranged, less every key whose last streamed transaction the reading did not see.
+//!    reading was arranged, less every key that is remembered: its last streamed transaction was
+//!    either not seen by the reading, and the chunk's row is older than what is published, or it was
+//!    seen, and what is published is that row.
 //! 3. Where the memory overflows what it held is forgotten, and chunks that may not have seen it are
 //!    read again.
+//! 4. Where a run reconciles, keys whose last event is older than the run get tombstones in the end
+//!    ([`ghosts`]), unless a live change touched them meanwhile.
 //!
 //! Readers ([`reader`]) have threads and connections of their own. Released chunks go the way of all
 //! events, between two source transactions, with their progress in the same Kafka transaction.
@@ -17,6 +21,7 @@
 
 mod changed;
 pub(crate) mod command;
+mod ghosts;
 mod group;
 mod pieces;
 mod reader;
@@ -26,43 +31,175 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use onramp_connector::{ChunkRange, Connector, Position, Visibility};
+use onramp_connector::Position;
 use onramp_event::{Arena, Origin};
 use onramp_finding::Failure;
-use onramp_publisher::Stage;
+use onramp_publisher::{HistoryRecord, Stage};
 use tokio::sync::{mpsc, watch};
 
+use crate::health::HistoryShown;
+
 use changed::ChangedKeys;
-use group::{Group, Place};
+use ghosts::Ghosts;
+use group::{Group, Opened, Place, Records};
 use pieces::{Arrival, ReadChunk, Shared};
-pub(super) use start::{Runs, start};
+use reader::Readers;
+pub(super) use start::Parts;
 
 /// The runs of this attempt, on the thread of the stream.
 pub(super) struct History {
-    connector: Arc<dyn Connector>,
+    parts: Arc<Parts>,
     changed: ChangedKeys,
     arrivals: mpsc::UnboundedReceiver<Arrival>,
+    arrive: mpsc::UnboundedSender<Arrival>,
     shared: Arc<Shared>,
-    /// By group.
     runs: Vec<Run>,
-    /// Ends the readers when it goes.
-    _end: watch::Sender<()>,
+    /// Runs to begin once those under way are done.
+    queue: Vec<(String, HistoryRecord)>,
+    /// Whether tables are being opened.
+    opening: bool,
+    /// What is committed, for those who wait for it.
+    committed: watch::Receiver<Option<Position>>,
+    /// Ends every thread and task of a run when it goes.
+    end: watch::Sender<()>,
 }
 
 /// A group's chunks on their way.
 struct Run {
     group: Arc<Group>,
+    records: Records,
     /// Read, and not yet released.
     waiting: BTreeMap<Place, ReadChunk>,
     /// The chunk that is released next.
     next: Place,
-    done: bool,
+    /// Live changes numbered below it do not count: every reading sees them. A run that reconciles
+    /// has them published once more, behind the topic's ends that it noted before S0, lest they be
+    /// taken for ghosts; any other spares consumers the same state twice.
+    newer_from: u64,
+    /// Whether every row is published.
+    read: bool,
+    /// Ghosts of its products that are being looked for, by product.
+    ghosts: Vec<Ghosts>,
 }
 
+impl Run {
+    fn done(&self) -> bool {
+        self.read && self.ghosts.is_empty()
+    }
+}
+
+/// Something to publish where the log stands.
+pub(super) type Release = Vec<Arena>;
+
 impl History {
+    pub(super) fn new(parts: Parts, committed: watch::Receiver<Option<Position>>) -> History {
+        let (arrive, arrivals) = mpsc::unbounded_channel();
+        History {
+            changed: ChangedKeys::new(parts.changed_keys_bytes),
+            parts: Arc::new(parts),
+            arrivals,
+            arrive,
+            shared: Arc::default(),
+            runs: Vec::new(),
+            queue: Vec::new(),
+            opening: false,
+            committed,
+            end: watch::channel(()).0,
+        }
+    }
+
+    /// Begins runs, or goes on with them, as soon as those under way are done. To be called between
+    /// two batches: keys are remembered from here on.
+    pub(super) fn begin(&mut self, records: Vec<(String, HistoryRecord)>) {
+        for (product, record) in records {
+            if record.stage == Stage::Done {
+                self.parts.board.history(&product, HistoryShown::of(record));
+            } else {
+                self.queue.push((product, record));
+            }
+        }
+        self.advance();
+    }
+
     /// Whether any run is under way.
     pub(super) fn active(&self) -> bool {
-        self.runs.iter().any(|run| !run.done)
+        self.opening || self.runs.iter().any(|run| !run.done())
+    }
+
+    /// The product's run that is under way or queued.
+    pub(super) fn run_of(&self, product: &str) -> Option<&HistoryRecord> {
+        let under_way = self.runs.iter().filter(|run| !run.done());
+        let under_way = under_way.flat_map(|run| run.records.all());
+        let all = under_way.chain(&self.queue);
+        all.filter(|(name, record)| name == product && record.stage != Stage::Done)
+            .map(|(_, record)| record)
+            .next()
+    }
+
+    fn advance(&mut self) {
+        if self.active() || self.queue.is_empty() {
+            return;
+        }
+        self.runs.clear();
+        let records = std::mem::take(&mut self.queue);
+        for (product, _) in &records {
+            if let Some((_, mapped)) = self.parts.mapped(product) {
+                self.changed.watch(mapped.route);
+            }
+        }
+        self.opening = true;
+        let (parts, arrive) = (self.parts.clone(), self.arrive.clone());
+        let mut end = self.end.subscribe();
+        tokio::spawn(async move {
+            let opened = tokio::select! {
+                opened = start::open(&parts, records) => opened,
+                _ = end.changed() => return,
+            };
+            // Nobody listens where the attempt has ended.
+            let _ = arrive.send(match opened {
+                Ok(opened) => Arrival::Opened(opened),
+                Err(failure) => Arrival::Failed(failure),
+            });
+        });
+    }
+
+    fn opened(&mut self, opened: Vec<Opened>) -> Result<(), Failure> {
+        self.opening = false;
+        for (index, one) in opened.into_iter().enumerate() {
+            let mut group = one.group;
+            group.index = index;
+            let first = one.records.first().map(|(_, record)| record);
+            group.run = first.map_or_else(String::new, |r| r.run.clone());
+            let after = first.and_then(|r| r.after.clone());
+            group.cursor.get_mut().after = after.map(onramp_connector::Bound);
+            let read = first.is_some_and(|r| r.stage != Stage::Reading);
+            group.cursor.get_mut().exhausted = read;
+            let board = self.parts.board.clone();
+            let reconciles = one.records.iter().any(|(_, r)| r.reconcile);
+            self.runs.push(Run {
+                newer_from: if reconciles { group.floor } else { 0 },
+                group: Arc::new(group),
+                records: Records::new(one.records, one.estimate, board),
+                waiting: BTreeMap::new(),
+                next: Place::default(),
+                read,
+                ghosts: Vec::new(),
+            });
+            if read {
+                self.look_for_ghosts(index);
+            }
+        }
+        let readers = Arc::new(Readers {
+            parts: self.parts.clone(),
+            shared: self.shared.clone(),
+            groups: self.runs.iter().map(|run| run.group.clone()).collect(),
+            arrivals: self.arrive.clone(),
+        });
+        for number in 0..self.parts.snapshot.readers {
+            reader::start(number, readers.clone(), self.end.subscribe())?;
+        }
+        self.advance();
+        Ok(())
     }
 
     /// Remembers the keys of the events from `first` on: live changes that a chunk may lack.
@@ -79,7 +216,7 @@ impl History {
         self.shared.raise_floor(self.changed.floor());
     }
 
-    /// Waits for the next chunk, or for a reader's failure. Cancelling it loses nothing.
+    /// Waits for the next chunk, or for a failure. Cancelling it loses nothing.
     pub(super) async fn arrived(&mut self) -> Result<(), Failure> {
         match self.arrivals.recv().await {
             Some(Arrival::Chunk(chunk)) => {
@@ -87,8 +224,15 @@ impl History {
                 run.waiting.insert(chunk.place, *chunk);
                 Ok(())
             }
+            Some(Arrival::Opened(opened)) => self.opened(opened),
+            Some(Arrival::Ghosts(index, pass)) => {
+                if let Some(ghosts) = self.ghosts_of(index, &pass.product) {
+                    ghosts.arrived(pass);
+                }
+                Ok(())
+            }
             Some(Arrival::Failed(failure)) => Err(failure),
-            // The readers have ended: everything was read.
+            // We hold a sender ourselves.
             None => std::future::pending().await,
         }
     }
@@ -100,23 +244,31 @@ impl History {
             .any(|run| run.waiting.contains_key(&run.next))
     }
 
-    /// The events of the next chunk that may be published where the stream stands, its progress in
-    /// the last arena; None where none may.
-    pub(super) fn release(&mut self, position: &Position) -> Result<Option<Vec<Arena>>, Failure> {
+    /// What may be published where the stream stands, its progress in the last arena; None where
+    /// nothing may.
+    pub(super) fn release(&mut self, position: &Position) -> Result<Option<Release>, Failure> {
         for index in 0..self.runs.len() {
-            if let Some(arenas) = self.release_of(index, position)? {
-                self.forget();
-                return Ok(Some(arenas));
+            let mut released = self.release_chunk(index, position)?;
+            if released.is_none() {
+                released = self.release_ghosts(index, position);
+            }
+            if released.is_some() {
+                // Ghosts are told by what changed since their search began: nothing of it may go.
+                if self.runs.iter().all(|run| run.ghosts.is_empty()) {
+                    self.changed.forget_below(self.shared.seen_by_all());
+                }
+                self.advance();
+                return Ok(released);
             }
         }
         Ok(None)
     }
 
-    fn release_of(
+    fn release_chunk(
         &mut self,
         index: usize,
         position: &Position,
-    ) -> Result<Option<Vec<Arena>>, Failure> {
+    ) -> Result<Option<Release>, Failure> {
         let run = &mut self.runs[index];
         let Some(chunk) = run.waiting.get(&run.next) else {
             return Ok(None);
@@ -129,7 +281,7 @@ impl History {
             }
             return Ok(None);
         }
-        let passed = self.connector.compare(position, &chunk.read.passed)?;
+        let passed = self.parts.connector.compare(position, &chunk.read.passed)?;
         if !matches!(passed, Some(Ordering::Equal | Ordering::Greater)) {
             return Ok(None);
         }
@@ -137,19 +289,14 @@ impl History {
             return Ok(None);
         };
         for arena in &mut chunk.arenas {
-            overtaken(arena, &self.changed, &*chunk.read.visibility);
+            overtaken(arena, &self.changed, run.newer_from);
         }
         run.next = match chunk.read.last {
             Some(_) => run.next.part_after(),
             None => run.next.range_after(),
         };
-        run.done = chunk.read.last.is_none() && chunk.range.until.is_none();
-        let notes = run.group.released(&chunk, run.done);
-        if run.done {
-            for route in run.group.routes() {
-                self.changed.unwatch(route);
-            }
-        }
+        run.read = chunk.read.last.is_none() && chunk.range.until.is_none();
+        let notes = run.records.released(&chunk, run.read);
         let mut arenas = std::mem::take(&mut chunk.arenas);
         if arenas.is_empty() {
             arenas.push(Arena::default());
@@ -157,33 +304,65 @@ impl History {
         if let Some(last) = arenas.last_mut() {
             last.notes = notes;
         }
+        if run.read {
+            self.look_for_ghosts(index);
+        }
         Ok(Some(arenas))
     }
 
-    /// Forgets keys whose transactions every reading from now on sees.
-    fn forget(&mut self) {
-        let seen = self.shared.seen_by_all();
-        self.changed.forget_below(seen);
+    /// Every row of a run is published: its products that reconcile look for ghosts, the others are
+    /// done.
+    fn look_for_ghosts(&mut self, index: usize) {
+        let run = &mut self.runs[index];
+        for (product, record) in run.records.all() {
+            let Some((_, mapped)) = self.parts.mapped(product) else {
+                continue;
+            };
+            if record.stage == Stage::Reconciling {
+                let ghosts = Ghosts::new(product, record, mapped, &self.parts);
+                run.ghosts.push(ghosts);
+            } else {
+                self.changed.unwatch(mapped.route);
+            }
+        }
+    }
+
+    fn ghosts_of(&mut self, index: usize, product: &str) -> Option<&mut Ghosts> {
+        let run = self.runs.get_mut(index)?;
+        run.ghosts.iter_mut().find(|g| g.product() == product)
+    }
+
+    fn release_ghosts(&mut self, index: usize, position: &Position) -> Option<Release> {
+        let run = &mut self.runs[index];
+        let ghosts = run.ghosts.first_mut()?;
+        ghosts.search(
+            position,
+            &mut self.changed,
+            &ghosts::Search {
+                index,
+                parts: &self.parts,
+                committed: &self.committed,
+                arrive: &self.arrive,
+                end: &self.end,
+            },
+        );
+        let (mut arena, done) = ghosts.release(&self.changed)?;
+        if done {
+            let ghosts = run.ghosts.remove(0);
+            arena.notes = run.records.reconciled(ghosts.product());
+            self.changed.unwatch(ghosts.route());
+        }
+        Some(vec![arena])
     }
 }
 
-/// Takes out the events of rows that a live change overtook.
-fn overtaken(arena: &mut Arena, changed: &ChangedKeys, visibility: &dyn Visibility) {
+/// Takes out the events of rows that a live change overtook, numbered `from` or above.
+fn overtaken(arena: &mut Arena, changed: &ChangedKeys, from: u64) {
     let bytes = &arena.bytes;
     arena.records.retain(|record| {
         let key = &bytes[record.key.start as usize..record.key.end as usize];
         changed
             .by(record.route, key)
-            .is_none_or(|number| visibility.sees(number))
+            .is_none_or(|number| number < from)
     });
-}
-
-/// Where the chunk behind this range begins.
-fn reached(range: &ChunkRange, last: Option<&onramp_connector::Bound>) -> Option<Vec<String>> {
-    last.or(range.until.as_ref()).map(|bound| bound.0.clone())
-}
-
-/// What a run is at, when it has ended or not.
-fn stage(done: bool) -> Stage {
-    if done { Stage::Done } else { Stage::Reading }
 }

@@ -9,7 +9,8 @@ use onramp_event::Arena;
 use onramp_finding::Failure;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::group::{Group, Place};
+use super::ghosts::Pass;
+use super::group::{Group, Opened, Place};
 
 /// A piece of a table to read.
 #[derive(Clone)]
@@ -23,6 +24,10 @@ pub(super) struct Task {
 pub(super) enum Arrival {
     /// A chunk, encoded.
     Chunk(Box<ReadChunk>),
+    /// The tables of runs that begin.
+    Opened(Vec<Opened>),
+    /// What a pass over a product's topic found, by the run's index.
+    Ghosts(usize, Pass),
     /// Reading cannot go on.
     Failed(Failure),
 }

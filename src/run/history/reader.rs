@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use onramp_connector::{Batch, Chunk, ChunkLimits, ChunkRange, Connector, TableReader};
+use onramp_connector::{Batch, Chunk, ChunkLimits, ChunkRange, TableReader};
 use onramp_event::Arena;
 use onramp_finding::Failure;
+use onramp_finding::codes::running;
 use onramp_translator::Translator;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::group::Group;
 use super::pieces::{Arrival, ReadChunk, Shared, Task};
+use super::start::Parts;
 use crate::cli::one_line;
-use crate::health::Board;
 
 /// Chunks that one reader may have read and not yet seen released: one waits for the stream while
 /// the next is read.
@@ -25,18 +26,50 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What all readers have in common.
 pub(super) struct Readers {
-    pub(super) connector: Arc<dyn Connector>,
+    pub(super) parts: Arc<Parts>,
     pub(super) shared: Arc<Shared>,
     pub(super) groups: Vec<Arc<Group>>,
-    pub(super) keys: Vec<(String, Vec<u8>)>,
-    pub(super) row_bytes: usize,
-    pub(super) limits: ChunkLimits,
     pub(super) arrivals: mpsc::UnboundedSender<Arrival>,
-    pub(super) board: Board,
 }
 
-/// Reads until there is nothing left, or until it fails.
-pub(super) async fn read(readers: &Readers) {
+impl Readers {
+    fn limits(&self) -> ChunkLimits {
+        ChunkLimits {
+            rows: self.parts.snapshot.chunk_rows,
+            bytes: self.parts.chunk_bytes,
+            record_bytes: self.parts.chunk_bytes,
+        }
+    }
+}
+
+/// Starts a reader; it ends when nothing is left, or when `end`'s sender is gone.
+pub(super) fn start(
+    number: usize,
+    readers: Arc<Readers>,
+    mut end: watch::Receiver<()>,
+) -> Result<(), Failure> {
+    let no_thread = |e: std::io::Error| {
+        Failure::internal(&running::INTERNAL, format!("no thread to read tables: {e}"))
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(no_thread)?;
+    std::thread::Builder::new()
+        .name(format!("history-{number}"))
+        .spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = read(&readers) => {}
+                    _ = end.changed() => {}
+                }
+            });
+        })
+        .map_err(no_thread)?;
+    Ok(())
+}
+
+async fn read(readers: &Readers) {
     if let Err(failure) = Reader::new(readers).run().await {
         // Nobody listens where the stream has ended already.
         let _ = readers.arrivals.send(Arrival::Failed(failure));
@@ -188,7 +221,7 @@ impl<'r> Reader<'r> {
         group: &Arc<Group>,
         after: Option<&onramp_connector::Bound>,
     ) -> Result<Option<onramp_connector::Bound>, Failure> {
-        let rows = self.readers.limits.rows;
+        let rows = self.readers.limits().rows;
         let mut pause = FIRST_PAUSE;
         loop {
             let open = self.open(group).await?;
@@ -208,7 +241,7 @@ impl<'r> Reader<'r> {
         let mut pause = FIRST_PAUSE;
         loop {
             self.wait_for_floor(group).await?;
-            let limits = self.readers.limits;
+            let limits = self.readers.limits();
             let mut batch = std::mem::take(&mut self.batch);
             let open = self.open(group).await?;
             let read = open.table.read(range, limits, &mut batch).await;
@@ -238,10 +271,10 @@ impl<'r> Reader<'r> {
         loop {
             let floor = self.floor(group);
             if self.readers.shared.known() >= floor {
-                self.readers.board.history_waits(None);
+                self.readers.parts.board.history_waits(None);
                 return Ok(());
             }
-            match self.readers.connector.visibility().await {
+            match self.readers.parts.connector.visibility().await {
                 Ok(now) => self.readers.shared.saw(now.horizon()),
                 Err(failure) => self.pause(failure, &mut pause).await?,
             }
@@ -250,11 +283,11 @@ impl<'r> Reader<'r> {
             }
             if told.elapsed() >= Duration::from_secs(1) {
                 told = std::time::Instant::now();
-                match self.readers.connector.waits_for(floor).await {
+                match self.readers.parts.connector.waits_for(floor).await {
                     Ok(open) if !open.is_empty() => {
                         let open = open.join("; ");
                         tracing::info!(%open, "history waits for transactions that were open before it");
-                        self.readers.board.history_waits(Some(open));
+                        self.readers.parts.board.history_waits(Some(open));
                     }
                     Ok(_) => {}
                     Err(failure) => self.pause(failure, &mut pause).await?,
@@ -269,11 +302,16 @@ impl<'r> Reader<'r> {
         if self.open.as_ref().is_none_or(|o| o.group != group.index) {
             // The one before gives its connection back first.
             self.open = None;
-            let table = self.readers.connector.table_reader(&group.table).await?;
+            let table = self
+                .readers
+                .parts
+                .connector
+                .table_reader(&group.table)
+                .await?;
             let translator = Translator::new(
                 vec![group.mapping.clone()],
-                self.readers.keys.clone(),
-                self.readers.row_bytes,
+                self.readers.parts.keys.clone(),
+                self.readers.parts.row_bytes,
             );
             self.open = Some(OpenTable {
                 group: group.index,
@@ -282,12 +320,9 @@ impl<'r> Reader<'r> {
             });
         }
         // Just made where there was none.
-        self.open.as_mut().ok_or_else(|| {
-            Failure::internal(
-                &onramp_finding::codes::running::INTERNAL,
-                "no table is open",
-            )
-        })
+        self.open
+            .as_mut()
+            .ok_or_else(|| Failure::internal(&running::INTERNAL, "no table is open"))
     }
 
     fn encode(&mut self, group: &Group) -> Result<Vec<Arena>, Failure> {
