@@ -210,6 +210,8 @@ async fn start(
     };
     let plan = contracts::plan(context, published, settled.as_ref(), &from, &described)?;
 
+    board.progress(plan.shown(settled));
+
     let (arenas, received) = mpsc::channel(ARENAS);
     let (give_back, back) = mpsc::channel(ARENAS + 2);
     let stream = lease
@@ -240,6 +242,7 @@ async fn start(
     history.begin(plan.histories);
     let acknowledger = stream.acknowledger();
     let lag = metrics::gauge!("onramp_lag_seconds");
+    let shown = board.clone();
     let publisher = Publisher::spawn(PublisherParts {
         kafka,
         producer,
@@ -261,6 +264,7 @@ async fn start(
             // Nobody listens where no run is under way.
             let _ = tell_committed.send(Some(position));
             lag.set(committed.source_commit_us.map_or(0.0, seconds_since));
+            shown.committed(committed.position.clone(), committed.source_commit_us);
         }),
     })?;
     tracing::info!(%from, "streaming begins");
