@@ -24,6 +24,7 @@ use onramp_publisher::{Kafka, Origin, Publisher, PublisherParts, TransactionalPr
 use onramp_translator::Translator;
 use tokio::sync::{mpsc, watch};
 
+use super::history::command::{Command, Commands};
 use super::history::{self, History};
 use super::{contracts, pump, settings};
 use crate::health::{Board, Phase};
@@ -42,6 +43,7 @@ pub(super) struct Context {
     pub(super) instance: Instance,
     pub(super) gateway: Gateway,
     pub(super) board: Board,
+    pub(super) commands: Commands,
 }
 
 impl Context {
@@ -118,6 +120,8 @@ pub(super) struct Flow {
     pub(super) arenas: mpsc::Sender<onramp_event::Arena>,
     pub(super) back: mpsc::Receiver<onramp_event::Arena>,
     pub(super) history: History,
+    /// What operators ask for meanwhile.
+    pub(super) commands: mpsc::Receiver<Command>,
 }
 
 async fn start(
@@ -268,6 +272,7 @@ async fn start(
             arenas,
             back,
             history,
+            commands: context.commands.open(),
         },
         stream,
     ))

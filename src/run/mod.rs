@@ -19,6 +19,7 @@ use onramp_finding::codes::running;
 use onramp_language::Gateway;
 use tokio::sync::watch;
 
+use self::history::command::Commands;
 use crate::cli::one_line;
 use crate::health::{self, Board, Phase};
 
@@ -49,6 +50,7 @@ async fn supervise(gateway: Gateway) -> Result<(), Failure> {
         instance: instance(),
         gateway,
         board: board.clone(),
+        commands: Commands::default(),
     });
     let mut pause = FIRST_PAUSE;
     loop {

@@ -65,6 +65,15 @@ pub static MAPPING_CHANGED: Code = Code {
     remedy: "Say on_mapping_change: backfill in the product's file, and every row is published again by the new mapping; or on_mapping_change: keep, and events stay as they are until their rows change.",
 };
 
+/// Run refused.
+pub static RUN_REFUSED: Code = Code {
+    id: "ONR-714",
+    title: "run refused",
+    reason: "Rows that were there already cannot be published again as asked.",
+    example: "onramp backfill commerce.orders.v1, while a run of the product is under way.",
+    remedy: "See onramp status for the products and their runs; ask again when the run under way is done.",
+};
+
 /// No product to publish.
 pub static NOTHING_TO_PUBLISH: Code = Code {
     id: "ONR-707",
@@ -110,6 +119,7 @@ pub const ALL: &[&Code] = &[
     &OTHER_GATEWAY,
     &DRAIN_TIMED_OUT,
     &MAPPING_CHANGED,
+    &RUN_REFUSED,
     &NOTHING_TO_PUBLISH,
     &SECRET_UNREADABLE,
     &KEY_CHANGED,

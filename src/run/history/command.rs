@@ -1,0 +1,105 @@
+//! Commands to the runs: what an operator asks for while the gateway streams.
+//!
+//! The sending half outlives attempts and answers for the moments between them; each attempt opens
+//! a receiving half of its own, so that nothing asked of one attempt is carried out by another.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use onramp_finding::Finding;
+use tokio::sync::{mpsc, oneshot};
+
+/// Commands that may wait; one more is refused rather than queued.
+const WAITING: usize = 16;
+
+/// A run that is asked for. It was checked against the product's file; whether the product has a
+/// run under way is for the receiver to say.
+pub(crate) struct Command {
+    /// The product, as `commerce.orders.v2`.
+    pub(crate) product: String,
+    /// A further condition on rows, where only a part is to be published again.
+    pub(crate) filter: Option<String>,
+    /// Whether keys that the table no longer has get tombstones in the end.
+    pub(crate) reconcile: bool,
+    /// The run's id once its record is on the way into progress, or why there is none.
+    pub(crate) answer: oneshot::Sender<Result<String, Vec<Finding>>>,
+}
+
+/// The way to whichever attempt streams.
+#[derive(Clone, Default)]
+pub(crate) struct Commands {
+    to: Arc<Mutex<Option<mpsc::Sender<Command>>>>,
+}
+
+/// Why a command went nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotSent {
+    /// No attempt streams at the moment.
+    NotStreaming,
+    /// Others wait already.
+    Full,
+}
+
+impl Commands {
+    /// The receiving half of a new attempt; an earlier one gets nothing more.
+    pub(crate) fn open(&self) -> mpsc::Receiver<Command> {
+        let (to, from) = mpsc::channel(WAITING);
+        *self.to.lock().unwrap_or_else(PoisonError::into_inner) = Some(to);
+        from
+    }
+
+    /// Hands a command over. Its answer's other half is closed where the attempt ends before it
+    /// was carried out.
+    pub(crate) fn send(&self, command: Command) -> Result<(), NotSent> {
+        let to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent = to.as_ref().ok_or(NotSent::NotStreaming)?.try_send(command);
+        sent.map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => NotSent::Full,
+            mpsc::error::TrySendError::Closed(_) => NotSent::NotStreaming,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command() -> (Command, oneshot::Receiver<Result<String, Vec<Finding>>>) {
+        let (answer, answered) = oneshot::channel();
+        let command = Command {
+            product: "commerce.orders.v1".into(),
+            filter: None,
+            reconcile: false,
+            answer,
+        };
+        (command, answered)
+    }
+
+    #[test]
+    fn commands_reach_the_attempt_that_streams_and_no_other() {
+        let commands = Commands::default();
+        assert_eq!(commands.send(command().0), Err(NotSent::NotStreaming));
+        let mut first = commands.open();
+        assert_eq!(commands.send(command().0), Ok(()));
+        assert!(first.try_recv().is_ok());
+        let mut second = commands.open();
+        assert_eq!(commands.send(command().0), Ok(()));
+        assert!(first.try_recv().is_err());
+        assert!(second.try_recv().is_ok());
+        drop(second);
+        assert_eq!(commands.send(command().0), Err(NotSent::NotStreaming));
+    }
+
+    #[test]
+    fn a_command_too_many_is_refused_and_a_lost_one_is_told() {
+        let commands = Commands::default();
+        let from = commands.open();
+        let (first, answered) = command();
+        assert_eq!(commands.send(first), Ok(()));
+        for _ in 1..WAITING {
+            assert_eq!(commands.send(command().0), Ok(()));
+        }
+        assert_eq!(commands.send(command().0), Err(NotSent::Full));
+        drop(from);
+        assert!(answered.blocking_recv().is_err());
+    }
+}
