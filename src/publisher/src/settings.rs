@@ -269,8 +269,10 @@ impl KafkaSettings {
             .set("enable.auto.offset.store", "false")
             .set("enable.partition.eof", "true")
             .set("auto.offset.reset", "error")
-            .set("fetch.wait.max.ms", "20")
+            .set("fetch.wait.max.ms", "2")
             .set("queued.max.messages.kbytes", "4096")
+            // By default a full queue pauses the fetching for a second.
+            .set("fetch.queue.backoff.ms", "5")
             .set("fetch.message.max.bytes", "1048576")
             .set(
                 "isolation.level",
