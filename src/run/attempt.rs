@@ -248,6 +248,7 @@ async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
             branch: identity.branch,
             instance: context.instance.0.to_string(),
         },
+        from: from.0.clone(),
         states: plan.states,
         pinned: plan.pinned,
         arenas: received,

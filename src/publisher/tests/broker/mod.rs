@@ -136,6 +136,7 @@ impl Gateway {
                 branch: "1".into(),
                 instance: instance.into(),
             },
+            from: "0/0".into(),
             states,
             pinned: self.pinned.clone(),
             arenas: receiver,
