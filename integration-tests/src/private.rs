@@ -37,7 +37,7 @@ impl Private {
         Private::make(&["kafka"], CLUSTER, |_| String::new()).await
     }
 
-    /// Starts one broker with further properties, which are told a free port.
+    /// Starts one broker with further properties, which are told the first of two free ports.
     ///
     /// # Panics
     /// Where it does not start.
@@ -76,7 +76,7 @@ impl Private {
             data,
             ports,
             brokers,
-            properties: properties(free_ports(1)),
+            properties: properties(free_ports(2)),
         };
         for name in names {
             private.run("start", name).await;
