@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use onramp_finding::{Failure, Finding, Kind, Style};
-use onramp_language::Overrides;
+use onramp_language::{Gateway, Overrides};
 
 use crate::{logs, run};
 
@@ -40,6 +40,18 @@ Exit codes: 0 fine, 1 findings, 64 wrong usage or an unreadable gateway file.")]
         /// How findings are printed.
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
+    },
+    /// Gives topics of retired products back, so that another gateway may publish to them.
+    #[command(after_help = "Examples:
+  onramp release-topic --config onramp.yaml commerce.orders.v1
+
+Exit codes: 0 released, 64 refused or configuration, 67 broker.")]
+    ReleaseTopic {
+        #[command(flatten)]
+        files: Files,
+        /// The topics; a product's topic is its name.
+        #[arg(required = true)]
+        topics: Vec<String>,
     },
 }
 
@@ -80,10 +92,26 @@ pub fn main() -> ExitCode {
     match arguments.command {
         Command::Run(files) => run_command(&files),
         Command::Check { files, format } => check_command(&files, format),
+        Command::ReleaseTopic { files, topics } => with_gateway(&files, |gateway| {
+            run::release(&gateway, &topics)?;
+            for topic in &topics {
+                // Done either way, whether or not somebody still listens.
+                let _ = writeln!(std::io::stdout(), "{topic}: released");
+            }
+            Ok(())
+        }),
     }
 }
 
 fn run_command(files: &Files) -> ExitCode {
+    with_gateway(files, |gateway| {
+        logs::start(files.logs);
+        run::run(gateway)
+    })
+}
+
+/// Loads the files, does the work, prints what is wrong with either.
+fn with_gateway(files: &Files, work: impl FnOnce(Gateway) -> Result<(), Failure>) -> ExitCode {
     let loaded = match Overrides::from_process(&files.set)
         .and_then(|overrides| onramp_language::load(&files.config, &overrides))
     {
@@ -94,8 +122,7 @@ fn run_command(files: &Files) -> ExitCode {
         }
     };
     print(std::io::stderr(), &loaded.warnings, Format::Text);
-    logs::start(files.logs);
-    match run::run(loaded.gateway) {
+    match work(loaded.gateway) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             print(std::io::stderr(), &failure.findings, Format::Text);

@@ -89,7 +89,7 @@ pub static TOPIC_CLAIMED: Code = Code {
     title: "topic belongs to another gateway",
     reason: "Two gateways on one topic would each publish their own truth for the same keys. The first claim holds until it is released.",
     example: "",
-    remedy: "Give the product another name, or release the topic from the gateway that owns it.",
+    remedy: "Give the product another name. Or have the gateway that owns the topic give it back: retire the product there, start it once, then `onramp release-topic`.",
 };
 
 /// Progress of a newer program.
@@ -200,6 +200,24 @@ pub static TOPIC_ID_UNKNOWN: Code = Code {
     remedy: "Upgrade the brokers; until then nobody may recreate a product's topic.",
 };
 
+/// The topic's product is still published.
+pub static TOPIC_IN_USE: Code = Code {
+    id: "ONR-523",
+    title: "topic still published",
+    reason: "A gateway that publishes to a topic which it has given back would write beside its next owner, or claim it again at its next start.",
+    example: "onramp release-topic commerce.orders.v1   # while its file says status: active",
+    remedy: "Write status: retired into the product's file and start the gateway once, so that its progress says so; then release the topic. Where the gateway goes for good, drop its slot and delete its progress topic instead.",
+};
+
+/// The topic is not this gateway's to release.
+pub static TOPIC_NOT_HELD: Code = Code {
+    id: "ONR-524",
+    title: "topic not held",
+    reason: "A gateway can give back only what it holds. Another's claim is that gateway's to release.",
+    example: "onramp release-topic commerce.orders.v1   # with another gateway's file",
+    remedy: "Look at the topic's name, and at the gateway file: run the command with the file of the gateway that holds the topic.",
+};
+
 /// All of them, in order.
 pub const ALL: &[&Code] = &[
     &UNREACHABLE,
@@ -224,4 +242,6 @@ pub const ALL: &[&Code] = &[
     &CLIENT,
     &STALLED,
     &TOPIC_ID_UNKNOWN,
+    &TOPIC_IN_USE,
+    &TOPIC_NOT_HELD,
 ];
