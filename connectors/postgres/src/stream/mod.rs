@@ -24,6 +24,7 @@ mod message;
 mod pace;
 mod reader;
 mod relation;
+mod tables;
 mod tuple;
 
 use feedback::Shared;

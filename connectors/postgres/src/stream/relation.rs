@@ -31,11 +31,11 @@ const KIND: &str = "SELECT relkind::text FROM pg_class WHERE oid = $1";
 
 type Decoding = (ValueType, ColumnDecoder);
 
-/// Makes a table's layout.
+/// Makes a table's layout, and says whether its rows may be stored in partitions.
 pub(super) async fn layout(
     target: &Target,
     relation: &Relation<'_>,
-) -> Result<TableLayout, Failure> {
+) -> Result<(TableLayout, bool), Failure> {
     let session = Session::open(target).await?;
     let asked: Vec<u32> = relation
         .columns
@@ -62,8 +62,10 @@ pub(super) async fn layout(
         table: relation.table.to_owned(),
     };
     let kind = session.query(KIND, &[&relation.oid]).await?;
-    let partitioned = kind.first().is_some_and(|row| row.get::<_, &str>(0) == "p");
-    let before = if partitioned {
+    let kind: Option<&str> = kind.first().map(|row| row.get(0));
+    // One that is gone by now may have been.
+    let partitioned = kind.is_none_or(|kind| kind == "p");
+    let before = if kind == Some("p") {
         // The leaf cannot be told from the log: what all leaves have is what counts.
         describe::tables(&session, std::slice::from_ref(&name))
             .await?
@@ -72,9 +74,10 @@ pub(super) async fn layout(
     } else {
         declared(relation)
     };
-    Ok(assemble(relation, name, before, |oid, typmod| {
+    let layout = assemble(relation, name, before, |oid, typmod| {
         decode::column(oid, typmod).or_else(|| types.get(&oid).cloned().flatten())
-    }))
+    });
+    Ok((layout, partitioned))
 }
 
 /// What the table's own replica identity says.
