@@ -22,6 +22,7 @@ mod stream;
 mod target;
 mod wire;
 
+use catalogue::kept::Kept;
 use catalogue::session::Session;
 use catalogue::{describe, history, preflight, prepare, slot};
 use lsn::Lsn;
@@ -53,6 +54,8 @@ pub struct Postgres {
     names: Names,
     /// The mapped tables, as they were when the source was prepared last.
     mapped: stream::Mapped,
+    /// The session of the last question.
+    kept: Kept,
 }
 
 impl Postgres {
@@ -61,22 +64,33 @@ impl Postgres {
         Postgres {
             names,
             mapped: stream::Mapped::default(),
+            kept: Kept::default(),
         }
     }
 
+    /// The session of the last question, where it is still fit, else a new one. It goes back to
+    /// [`Kept`] when all was answered.
     async fn session(&self) -> Result<Session, Failure> {
-        Session::open(&self.names.target).await
+        match self.kept.take() {
+            Some(session) => Ok(session),
+            None => Session::open(&self.names.target).await,
+        }
     }
 }
 
 #[async_trait]
 impl Connector for Postgres {
     async fn preflight(&self, request: &PrepareRequest) -> Result<Vec<Finding>, Failure> {
-        preflight::look(&self.session().await?, &self.names, request).await
+        let session = self.session().await?;
+        let findings = preflight::look(&session, &self.names, request).await?;
+        self.kept.put(session);
+        Ok(findings)
     }
 
     async fn describe(&self, tables: &[Ident]) -> Result<Vec<TableDescription>, Failure> {
-        let mut found = describe::tables(&self.session().await?, tables).await?;
+        let session = self.session().await?;
+        let mut found = describe::tables(&session, tables).await?;
+        self.kept.put(session);
         Ok(tables
             .iter()
             .filter_map(|t| found.remove(t))
@@ -85,7 +99,10 @@ impl Connector for Postgres {
     }
 
     async fn identity(&self) -> Result<SourceIdentity, Failure> {
-        history::identity(&self.session().await?, &self.names.database).await
+        let session = self.session().await?;
+        let identity = history::identity(&session, &self.names.database).await?;
+        self.kept.put(session);
+        Ok(identity)
     }
 
     async fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, Failure> {
@@ -93,16 +110,18 @@ impl Connector for Postgres {
         let prepared = prepare::prepare(&session, &self.names, request).await?;
         let names: Vec<Ident> = request.tables.iter().map(|t| t.table.clone()).collect();
         self.mapped.set(describe::oids(&session, &names).await?);
+        self.kept.put(session);
         Ok(prepared)
     }
 
     async fn acquire(&self, instance: &Instance) -> Result<Acquired, Failure> {
         let session = self.session().await?;
         let own = &self.names.target.application_name;
-        if let Some(holder) = slot::held(&session, &self.names.slot, own).await? {
+        let holder = slot::held(&session, &self.names.slot, own).await?;
+        self.kept.put(session);
+        if let Some(holder) = holder {
             return Ok(Acquired::Held(holder));
         }
-        drop(session);
         stream::acquire(&self.names, instance, self.mapped.clone()).await
     }
 
@@ -114,6 +133,7 @@ impl Connector for Postgres {
     async fn retained_bytes(&self) -> Result<Option<u64>, Failure> {
         let session = self.session().await?;
         let slot = slot::find(&session, &self.names.slot).await?;
+        self.kept.put(session);
         Ok(slot
             .and_then(|s| s.retained_bytes)
             .and_then(|b| u64::try_from(b).ok()))
