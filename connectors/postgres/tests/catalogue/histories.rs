@@ -5,7 +5,7 @@ use std::process::Command;
 
 use onramp_connector::{Connector, Position};
 
-use crate::database::{Database, request};
+use crate::database::{Database, request, service};
 
 #[tokio::test]
 async fn progress_of_another_database_or_beyond_the_log_is_refused() {
@@ -53,9 +53,12 @@ impl Private {
             "ONRAMP_TEST_SERVICES is not set: eval \"$(integration-tests/services/services env)\"",
         );
         let done = Command::new(script)
-            .args([command, "postgres15"])
+            .args([command, service()])
             .env("ONRAMP_SERVICES_DATA", &self.folder)
-            .env("ONRAMP_PORT_POSTGRES15", self.port.to_string())
+            .env(
+                format!("ONRAMP_PORT_{}", service().to_uppercase()),
+                self.port.to_string(),
+            )
             .output()
             .unwrap();
         assert!(
@@ -67,7 +70,7 @@ impl Private {
 
     fn append(&self, file: &str, text: &str) {
         use std::io::Write;
-        let path = self.folder.join("postgres15").join(file);
+        let path = self.folder.join(service()).join(file);
         let mut file = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
