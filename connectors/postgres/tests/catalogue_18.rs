@@ -14,6 +14,8 @@ mod describing;
 mod harmless;
 #[path = "catalogue/histories.rs"]
 mod histories;
+#[path = "catalogue/idle.rs"]
+mod idle;
 #[path = "catalogue/publications.rs"]
 mod publications;
 #[path = "catalogue/rights.rs"]
