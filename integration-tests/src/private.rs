@@ -52,12 +52,7 @@ impl Private {
     ) -> Private {
         let script = std::env::var("ONRAMP_TEST_SERVICES")
             .expect("ONRAMP_TEST_SERVICES says where the script is: see Servers::find");
-        let nanos = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .expect("the clock is past 1970")
-            .as_nanos();
-        // Where another account gets too: PostgreSQL does not run as root.
-        let data = PathBuf::from(format!("/tmp/onramp-p{:x}", nanos & 0xffff_ffff_ffff));
+        let data = data_folder();
         let mut ports = Vec::new();
         for name in names {
             if *name == "kafka" {
@@ -82,6 +77,46 @@ impl Private {
             private.run("start", name).await;
         }
         private
+    }
+
+    /// A standby of the PostgreSQL here, made from a copy of its data, slots included; the two are
+    /// started together and the one here loses its connections.
+    ///
+    /// # Panics
+    /// Where the data cannot be copied, or a server does not start.
+    pub async fn standby(&self) -> Private {
+        const NAME: &str = "postgres15";
+        let port = |ports: &[(String, u16)]| {
+            let found = ports.iter().find(|(n, _)| n == "ONRAMP_PORT_POSTGRES15");
+            found.map(|(_, port)| *port)
+        };
+        let primary = port(&self.ports).expect("a PostgreSQL is among these servers");
+        let standby = Private {
+            script: self.script.clone(),
+            names: vec![NAME],
+            data: data_folder(),
+            ports: vec![("ONRAMP_PORT_POSTGRES15".into(), free_port())],
+        };
+        self.run("stop", NAME).await;
+        std::fs::create_dir_all(&standby.data).expect("the temporary folder is writable");
+        let copied = Command::new("cp")
+            .arg("-a")
+            .args([self.data.join(NAME), standby.data.join(NAME)])
+            .status();
+        assert!(copied.is_ok_and(|s| s.success()), "the data is copied");
+        let folder = standby.data.join(NAME);
+        let follow = format!(
+            "\nprimary_conninfo = 'host=127.0.0.1 port={primary} user=postgres password=onramp'\n"
+        );
+        std::fs::write(folder.join("standby.signal"), "").expect("the copy is writable");
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(folder.join("postgresql.conf"))
+            .and_then(|mut file| std::io::Write::write_all(&mut file, follow.as_bytes()))
+            .expect("the copy is writable");
+        self.run("start", NAME).await;
+        standby.run("start", NAME).await;
+        standby
     }
 
     /// The shared servers, with these in place of those of the same names.
@@ -143,6 +178,15 @@ impl Drop for Private {
         }
         let _ = std::fs::remove_dir_all(&self.data);
     }
+}
+
+/// A new folder where another account gets too: PostgreSQL does not run as root.
+fn data_folder() -> PathBuf {
+    let nanos = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("the clock is past 1970")
+        .as_nanos();
+    PathBuf::from(format!("/tmp/onramp-p{:x}", nanos & 0xffff_ffff_ffff))
 }
 
 /// The first of some free ports in a row, below those that the kernel gives to connections, since

@@ -186,7 +186,7 @@ pub static WRONG_SLOT: Code = Code {
 pub static LOG_LOST: Code = Code {
     id: "ONR-420",
     title: "log lost",
-    reason: "The slot kept more than max_slot_wal_keep_size, and the server removed it.",
+    reason: "The slot kept more than max_slot_wal_keep_size, or nobody read it for longer than idle_replication_slot_timeout, and the server gave its log up.",
     example: "",
     remedy: "Start anew under another gateway name, or restore the missing changes first; raise the bound.",
 };
