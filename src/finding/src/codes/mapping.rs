@@ -65,15 +65,6 @@ pub static KEY_DEFERRABLE: Code = Code {
     remedy: "Use a key on an index that is not deferrable, or make the constraint NOT DEFERRABLE.",
 };
 
-/// Format cannot be used.
-pub static PARSE_FORMAT: Code = Code {
-    id: "ONR-309",
-    title: "format cannot be used",
-    reason: "The format of parse must say everything that the field's type needs, and nothing that it would lose.",
-    example: "parse: \"%d/%m\"",
-    remedy: "Use %Y %m %d %j %b %H %I %p %M %S %f %z %F %T and literal text.",
-};
-
 /// Codes do not fit the column.
 pub static CODES: Code = Code {
     id: "ONR-310",
@@ -117,15 +108,6 @@ pub static KEY_FIELD: Code = Code {
     reason: "A key field is a required, published field of the product that holds one exact value.",
     example: "key: [address]",
     remedy: "Name required fields of a scalar type other than float and double.",
-};
-
-/// Arrays are not carried.
-pub static ARRAY: Code = Code {
-    id: "ONR-315",
-    title: "arrays are not carried",
-    reason: "No connector carries array columns yet.",
-    example: "tags: { type: array, items: string, from: tags }",
-    remedy: "Leave the field out.",
 };
 
 /// Column has no declared precision.
@@ -218,13 +200,11 @@ pub const ALL: &[&Code] = &[
     &KEY_NOT_UNIQUE,
     &KEY_NOT_IN_BEFORE,
     &KEY_DEFERRABLE,
-    &PARSE_FORMAT,
     &CODES,
     &KEY_MISSING,
     &NO_BEFORE_IMAGE,
     &TABLE_CHANGED,
     &KEY_FIELD,
-    &ARRAY,
     &DECIMAL_OPEN,
     &ROW_VALUE,
     &ROW_NULL,

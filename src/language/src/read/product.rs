@@ -67,7 +67,8 @@ pub(crate) fn product(
     };
     let filter = spanned(&["source", "where"], faults);
     if let Some(filter) = &filter {
-        source::expression(filter, faults);
+        let remedy = "compare it with something, e.g. `== \"Y\"`";
+        source::expression(filter, &[onramp_expression::Type::Bool], remedy, faults);
     }
     Some(Product {
         status,
@@ -214,7 +215,6 @@ fn unfit(field: &Field) -> Option<String> {
     }
     match &field.shape {
         Shape::Record { .. } => Some("it is a record".into()),
-        Shape::Array { .. } => Some("it is an array".into()),
         Shape::Scalar { r#type, .. } => match r#type.value {
             Scalar::Float | Scalar::Double => {
                 Some("a float has no one spelling for one value".into())
