@@ -54,7 +54,12 @@ pub(crate) fn product(
         .map_or_else(Vec::new, |node| field::fields(node, around, faults));
     let key = key(root, &fields, faults);
     let name = name?;
-    if status == Status::Draft && !around.drafts {
+    // A status that was misspelt has a finding of its own.
+    let said_draft = match root.text_at(&["status"]) {
+        None => !check::misspelt(root, "status"),
+        Some(word) => word == "draft",
+    };
+    if said_draft && !around.drafts {
         draft(root, &name, faults);
     }
     let table = root
