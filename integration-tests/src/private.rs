@@ -95,7 +95,9 @@ impl Private {
             script: self.script.clone(),
             names: vec![NAME],
             data: data_folder(),
-            ports: vec![("ONRAMP_PORT_POSTGRES15".into(), free_port())],
+            ports: vec![("ONRAMP_PORT_POSTGRES15".into(), free_ports(1))],
+            brokers: 1,
+            properties: String::new(),
         };
         self.run("stop", NAME).await;
         std::fs::create_dir_all(&standby.data).expect("the temporary folder is writable");

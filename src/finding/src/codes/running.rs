@@ -7,7 +7,7 @@ pub static CANNOT_LISTEN: Code = Code {
     id: "ONR-700",
     title: "address not free",
     reason: "The address for probes and metrics cannot be bound, so nobody could see how the gateway fares.",
-    example: "",
+    example: "health: { listen: \"0.0.0.0:8080\" } # another process listens there",
     remedy: "Name a free address in health.listen.",
 };
 
@@ -16,7 +16,7 @@ pub static PRODUCT_WITHOUT_FILE: Code = Code {
     id: "ONR-701",
     title: "published product without a file",
     reason: "The product was published before, and no file stands for it now. Going on would acknowledge its changes away.",
-    example: "",
+    example: "$ rm products/commerce/orders.yaml # and start",
     remedy: "Restore its file, or keep it with status: retired.",
 };
 
@@ -25,7 +25,7 @@ pub static RETIRED_RETURNS: Code = Code {
     id: "ONR-702",
     title: "retired product becomes active again",
     reason: "Between its retirement and now its changes were not published: the topic has a gap.",
-    example: "",
+    example: "status: active # it was retired, and the gateway ran meanwhile",
     remedy: "Start a new version, or keep status: retired.",
 };
 
@@ -34,7 +34,7 @@ pub static TRUNCATED: Code = Code {
     id: "ONR-703",
     title: "table truncated",
     reason: "The table was emptied by TRUNCATE, which gives no row-by-row changes; the topic would keep events of rows that are gone.",
-    example: "",
+    example: "TRUNCATE ordr_hdr;",
     remedy: "Say on_truncate: ignore where that is meant; tombstones for the rows must come from elsewhere.",
 };
 
@@ -43,7 +43,7 @@ pub static OTHER_GATEWAY: Code = Code {
     id: "ONR-704",
     title: "progress of another gateway",
     reason: "The progress topic holds another gateway's records.",
-    example: "",
+    example: "gateway: legacy_shop # copied from another database's folder",
     remedy: "Give this gateway a name of its own.",
 };
 
@@ -52,7 +52,7 @@ pub static DRAIN_TIMED_OUT: Code = Code {
     id: "ONR-705",
     title: "could not drain in time",
     reason: "What was read was not published before the deadline. Nothing is lost: it is read again at the next start.",
-    example: "",
+    example: "drain: 1s # the brokers take 3 s for a commit",
     remedy: "Raise drain, or look at what keeps Kafka.",
 };
 
@@ -61,17 +61,8 @@ pub static MAPPING_CHANGED: Code = Code {
     id: "ONR-706",
     title: "mapping changed",
     reason: "Events that were published before follow the older mapping: without a decision the topic would hold both meanings, and nobody could tell which.",
-    example: "",
+    example: "total: { type: \"decimal(12,2)\", from: net_amt } # it was made from tot_amt before",
     remedy: "Say on_mapping_change: backfill in the product's file, and every row is published again by the new mapping; or on_mapping_change: keep, and events stay as they are until their rows change.",
-};
-
-/// Run refused.
-pub static RUN_REFUSED: Code = Code {
-    id: "ONR-714",
-    title: "run refused",
-    reason: "Rows that were there already cannot be published again as asked.",
-    example: "onramp backfill commerce.orders.v1, while a run of the product is under way.",
-    remedy: "See onramp status for the products and their runs; ask again when the run under way is done.",
 };
 
 /// No product to publish.
@@ -79,7 +70,7 @@ pub static NOTHING_TO_PUBLISH: Code = Code {
     id: "ONR-707",
     title: "no product to publish",
     reason: "No product is active, so there is nothing to do.",
-    example: "",
+    example: "status: draft # of every product, and the gateway does not say drafts: true",
     remedy: "Set a product's status to active, or drafts: true to publish drafts.",
 };
 
@@ -88,7 +79,7 @@ pub static SECRET_UNREADABLE: Code = Code {
     id: "ONR-708",
     title: "secret cannot be read",
     reason: "A password or key is read from the place that the gateway file names, and it is not there.",
-    example: "",
+    example: "keys: { pii_2026: { env: SHOP_PII_KEY } } # the variable is not set",
     remedy: "Set the environment variable, or make the file readable to the gateway.",
 };
 
@@ -97,8 +88,17 @@ pub static KEY_CHANGED: Code = Code {
     id: "ONR-709",
     title: "keys changed",
     reason: "Events of one thing would get another key than before: another partition, no order between them, and tombstones that miss.",
-    example: "",
+    example: "key: [order_id, shop] # it was [order_id] before",
     remedy: "Restore the key as it was, or start a new version.",
+};
+
+/// Run refused.
+pub static RUN_REFUSED: Code = Code {
+    id: "ONR-710",
+    title: "run refused",
+    reason: "Rows that were there already cannot be published again as asked.",
+    example: "onramp backfill commerce.orders.v1, while a run of the product is under way.",
+    remedy: "See onramp status for the products and their runs; ask again when the run under way is done.",
 };
 
 /// A fault of the program itself.
@@ -106,7 +106,7 @@ pub static INTERNAL: Code = Code {
     id: "ONR-799",
     title: "internal fault",
     reason: "The program found itself in a state that it takes for impossible. It stops, since going on could lose or double data.",
-    example: "",
+    example: "error[ONR-799]: internal fault: an arena was handed over twice",
     remedy: "Restart it: it goes on from its last committed progress. Report the message and the log lines before it.",
 };
 
@@ -119,9 +119,9 @@ pub const ALL: &[&Code] = &[
     &OTHER_GATEWAY,
     &DRAIN_TIMED_OUT,
     &MAPPING_CHANGED,
-    &RUN_REFUSED,
     &NOTHING_TO_PUBLISH,
     &SECRET_UNREADABLE,
     &KEY_CHANGED,
+    &RUN_REFUSED,
     &INTERNAL,
 ];
