@@ -35,7 +35,7 @@ torture: prepare ## kill everything at random for hours (ARGS=... is handed on)
 lint: prepare ## format, clippy, dependencies and their licences, drift of the generated docs
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny@0.20.2
 	$(CARGO) deny check bans licenses sources
 	$(CARGO) run -q -p onramp-language --bin reference -- --check
 

@@ -76,6 +76,18 @@ Exit codes: 0 ordered, 64 refused, or no gateway answers.")]
         #[arg(long)]
         reconcile: bool,
     },
+    /// Gives topics of retired products back, so that another gateway may publish to them.
+    #[command(after_help = "Examples:
+  onramp release-topic --config onramp.yaml commerce.orders.v1
+
+Exit codes: 0 released, 64 refused or configuration, 67 broker.")]
+    ReleaseTopic {
+        #[command(flatten)]
+        files: Files,
+        /// The topics; a product's topic is its name.
+        #[arg(required = true)]
+        topics: Vec<String>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -130,6 +142,14 @@ pub fn main() -> ExitCode {
                 reconcile,
             };
             operate::backfill(&gateway, &order)
+        }),
+        Command::ReleaseTopic { files, topics } => with_gateway(&files, |gateway| {
+            run::release(&gateway, &topics)?;
+            for topic in &topics {
+                // Done either way, whether or not somebody still listens.
+                let _ = writeln!(std::io::stdout(), "{topic}: released");
+            }
+            Ok(())
         }),
     }
 }

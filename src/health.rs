@@ -134,6 +134,10 @@ impl Board {
         let metrics = recorder.handle();
         metrics::set_global_recorder(recorder).map_err(|e| internal(&e.to_string()))?;
         describe();
+        // From the start, so that the first error of a kind is a change that an alarm can see.
+        for kind in Kind::ALL {
+            metrics::counter!("onramp_errors_total", "kind" => kind.word()).increment(0);
+        }
         Ok(Board {
             inner: Arc::new(Mutex::new(Seen {
                 phase: Phase::Starting("beginning"),

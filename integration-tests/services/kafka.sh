@@ -71,6 +71,7 @@ broker.session.timeout.ms=4000
 broker.heartbeat.interval.ms=500
 # The default of 128 MB would be most of a small broker's heap.
 log.cleaner.dedupe.buffer.size=16777216
+${ONRAMP_KAFKA_PROPERTIES:-}
 CONF
 }
 kafka_start() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::{Servers, until};
@@ -54,4 +55,79 @@ pub async fn recreate(servers: &Servers, topic: &str, partitions: i32) {
         },
     )
     .await;
+}
+
+/// Fences a gateway's producer as a time-out would: its transactional id is taken, and nothing is
+/// written.
+///
+/// # Panics
+/// Where the broker does not do it.
+pub async fn fence(servers: &Servers, gateway: &str) {
+    let (brokers, id) = (servers.kafka.clone(), format!("onramp_{gateway}"));
+    let work = move || {
+        let producer: BaseProducer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("transactional.id", id)
+            .create()
+            .expect("the settings are right");
+        let taken = producer.init_transactions(Duration::from_secs(30));
+        taken.expect("the broker answers");
+    };
+    tokio::task::spawn_blocking(work).await.expect("no panic");
+}
+
+/// The broker that leads a topic's first partition; None where there is none at the moment.
+///
+/// # Panics
+/// Where no broker answers.
+pub async fn leader(servers: &Servers, topic: &str) -> Option<i32> {
+    ask(servers, topic, "read_uncommitted", |consumer, topic| {
+        let metadata = consumer
+            .fetch_metadata(Some(topic), Duration::from_secs(20))
+            .expect("a broker answers");
+        let partition = metadata.topics().first()?.partitions().first()?;
+        (partition.leader() >= 0).then_some(partition.leader())
+    })
+    .await
+}
+
+/// How many offsets of a topic stand behind the end that read-committed consumers see: more than
+/// none as long as a transaction with events in it is open.
+///
+/// # Panics
+/// Where the broker does not answer.
+pub async fn unsettled(servers: &Servers, topic: &str) -> i64 {
+    let ends = |consumer: &BaseConsumer, topic: &str| {
+        let patience = Duration::from_secs(20);
+        let metadata = consumer.fetch_metadata(Some(topic), patience);
+        let metadata = metadata.expect("the broker answers");
+        let partitions = metadata.topics()[0].partitions().iter();
+        let end = |id| consumer.fetch_watermarks(topic, id, patience);
+        partitions
+            .map(|p| end(p.id()).expect("the broker answers").1)
+            .sum::<i64>()
+    };
+    // The committed end first: what comes in between counts as unsettled, never the reverse.
+    let committed = ask(servers, topic, "read_committed", ends).await;
+    ask(servers, topic, "read_uncommitted", ends).await - committed
+}
+
+/// Asks a consumer of an isolation, beside the runtime.
+async fn ask<T: Send + 'static>(
+    servers: &Servers,
+    topic: &str,
+    isolation: &'static str,
+    question: impl FnOnce(&BaseConsumer, &str) -> T + Send + 'static,
+) -> T {
+    let (brokers, topic) = (servers.kafka.clone(), topic.to_owned());
+    let work = move || {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", brokers)
+            .set("group.id", "none")
+            .set("isolation.level", isolation)
+            .create()
+            .expect("the settings are right");
+        question(&consumer, &topic)
+    };
+    tokio::task::spawn_blocking(work).await.expect("no panic")
 }

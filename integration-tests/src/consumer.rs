@@ -7,7 +7,8 @@ use apache_avro::Schema;
 use onramp_registry::{RegistryClient, RegistryOptions};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Headers, Message};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::Servers;
@@ -146,7 +147,7 @@ fn read(brokers: &str, topic: &str) -> Vec<Event> {
 fn each(
     brokers: &str,
     topic: &str,
-    mut show: impl FnMut(&rdkafka::message::BorrowedMessage<'_>),
+    mut show: impl FnMut(&BorrowedMessage<'_>),
 ) -> HashMap<i32, i64> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
@@ -183,8 +184,8 @@ fn each(
         if done || (began.elapsed() > Duration::from_secs(2) && quiet(&consumer, &mut show)) {
             break;
         }
-        if let Some(message) = consumer.poll(Duration::from_millis(50)) {
-            show(&message.expect("the broker answers"));
+        if let Some(Some(message)) = consumer.poll(Duration::from_millis(50)).map(answered) {
+            show(&message);
         }
         assert!(
             began.elapsed() < Duration::from_secs(120),
@@ -195,20 +196,33 @@ fn each(
 }
 
 /// Nothing for a second: what is left is an open transaction or its marker.
-fn quiet(
-    consumer: &BaseConsumer,
-    show: &mut impl FnMut(&rdkafka::message::BorrowedMessage<'_>),
-) -> bool {
+fn quiet(consumer: &BaseConsumer, show: &mut impl FnMut(&BorrowedMessage<'_>)) -> bool {
     match consumer.poll(Duration::from_secs(1)) {
         None => true,
         Some(message) => {
-            show(&message.expect("the broker answers"));
+            if let Some(message) = answered(message) {
+                show(&message);
+            }
             false
         }
     }
 }
 
-fn event(message: &rdkafka::message::BorrowedMessage<'_>) -> Event {
+/// A message; None where one broker of several is down, which the consumer gets over by itself.
+fn answered(polled: Result<BorrowedMessage<'_>, KafkaError>) -> Option<BorrowedMessage<'_>> {
+    use rdkafka::error::RDKafkaErrorCode as E;
+    match polled {
+        Ok(message) => Some(message),
+        Err(error) => {
+            let passes = [E::BrokerTransportFailure, E::Resolve, E::AllBrokersDown];
+            let code = error.rdkafka_error_code();
+            assert!(code.is_some_and(|c| passes.contains(&c)), "{error}");
+            None
+        }
+    }
+}
+
+fn event(message: &BorrowedMessage<'_>) -> Event {
     let mut headers = BTreeMap::new();
     if let Some(all) = message.headers() {
         for header in all.iter() {

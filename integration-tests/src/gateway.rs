@@ -234,7 +234,10 @@ impl Drop for Gateway {
 }
 
 /// The binary beside the tests' own, or the one that the environment names.
-fn binary() -> PathBuf {
+///
+/// # Panics
+/// Where a process does not know its own path.
+pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("ONRAMP_TEST_BINARY") {
         return path.into();
     }

@@ -14,7 +14,7 @@ mod scenario;
 mod servers;
 
 pub use consumer::{Event, Extent, consume, extent, latest_by_key, records};
-pub use gateway::Gateway;
+pub use gateway::{Gateway, binary};
 pub use private::Private;
 pub use scenario::Scenario;
 pub use servers::Servers;

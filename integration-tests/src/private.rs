@@ -12,7 +12,13 @@ pub struct Private {
     names: Vec<&'static str>,
     data: PathBuf,
     ports: Vec<(String, u16)>,
+    brokers: u16,
+    /// Further lines of the brokers' properties.
+    properties: String,
 }
+
+/// How many brokers a cluster has.
+const CLUSTER: u16 = 3;
 
 impl Private {
     /// Starts servers of these names (`postgres15`, `kafka`, `registry`) beside the shared ones.
@@ -20,19 +26,43 @@ impl Private {
     /// # Panics
     /// Where they do not start.
     pub async fn start(names: &[&'static str]) -> Private {
+        Private::make(names, 1, |_| String::new()).await
+    }
+
+    /// Starts a cluster of three small brokers: `kafka-1`, `kafka-2` and `kafka-3`.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    pub async fn cluster() -> Private {
+        Private::make(&["kafka"], CLUSTER, |_| String::new()).await
+    }
+
+    /// Starts one broker with further properties, which are told the first of two free ports.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    pub async fn broker(properties: impl FnOnce(u16) -> String) -> Private {
+        Private::make(&["kafka"], 1, properties).await
+    }
+
+    async fn make(
+        names: &[&'static str],
+        brokers: u16,
+        properties: impl FnOnce(u16) -> String,
+    ) -> Private {
         let script = std::env::var("ONRAMP_TEST_SERVICES")
             .expect("ONRAMP_TEST_SERVICES says where the script is: see Servers::find");
-        let nanos = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .expect("the clock is past 1970")
-            .as_nanos();
-        // Where another account gets too: PostgreSQL does not run as root.
-        let data = PathBuf::from(format!("/tmp/onramp-p{:x}", nanos & 0xffff_ffff_ffff));
+        let data = data_folder();
         let mut ports = Vec::new();
         for name in names {
-            ports.push((format!("ONRAMP_PORT_{}", name.to_uppercase()), free_port()));
             if *name == "kafka" {
-                ports.push(("ONRAMP_PORT_KAFKA_CONTROLLER".into(), free_port()));
+                // The brokers', then their controllers'.
+                let first = free_ports(2 * brokers);
+                ports.push(("ONRAMP_PORT_KAFKA".into(), first));
+                ports.push(("ONRAMP_PORT_KAFKA_CONTROLLER".into(), first + brokers));
+            } else {
+                let port = free_ports(1);
+                ports.push((format!("ONRAMP_PORT_{}", name.to_uppercase()), port));
             }
         }
         let private = Private {
@@ -40,11 +70,55 @@ impl Private {
             names: names.to_vec(),
             data,
             ports,
+            brokers,
+            properties: properties(free_ports(2)),
         };
         for name in names {
             private.run("start", name).await;
         }
         private
+    }
+
+    /// A standby of the PostgreSQL here, made from a copy of its data, slots included; the two are
+    /// started together and the one here loses its connections.
+    ///
+    /// # Panics
+    /// Where the data cannot be copied, or a server does not start.
+    pub async fn standby(&self) -> Private {
+        const NAME: &str = "postgres15";
+        let port = |ports: &[(String, u16)]| {
+            let found = ports.iter().find(|(n, _)| n == "ONRAMP_PORT_POSTGRES15");
+            found.map(|(_, port)| *port)
+        };
+        let primary = port(&self.ports).expect("a PostgreSQL is among these servers");
+        let standby = Private {
+            script: self.script.clone(),
+            names: vec![NAME],
+            data: data_folder(),
+            ports: vec![("ONRAMP_PORT_POSTGRES15".into(), free_ports(1))],
+            brokers: 1,
+            properties: String::new(),
+        };
+        self.run("stop", NAME).await;
+        std::fs::create_dir_all(&standby.data).expect("the temporary folder is writable");
+        let copied = Command::new("cp")
+            .arg("-a")
+            .args([self.data.join(NAME), standby.data.join(NAME)])
+            .status();
+        assert!(copied.is_ok_and(|s| s.success()), "the data is copied");
+        let folder = standby.data.join(NAME);
+        let follow = format!(
+            "\nprimary_conninfo = 'host=127.0.0.1 port={primary} user=postgres password=onramp'\n"
+        );
+        std::fs::write(folder.join("standby.signal"), "").expect("the copy is writable");
+        std::fs::OpenOptions::new()
+            .append(true)
+            .open(folder.join("postgresql.conf"))
+            .and_then(|mut file| std::io::Write::write_all(&mut file, follow.as_bytes()))
+            .expect("the copy is writable");
+        self.run("start", NAME).await;
+        standby.run("start", NAME).await;
+        standby
     }
 
     /// The shared servers, with these in place of those of the same names.
@@ -56,7 +130,10 @@ impl Private {
                     servers.postgres =
                         format!("postgres://postgres:onramp@127.0.0.1:{port}/postgres");
                 }
-                "ONRAMP_PORT_KAFKA" => servers.kafka = format!("127.0.0.1:{port}"),
+                "ONRAMP_PORT_KAFKA" => {
+                    let all = (*port..port + self.brokers).map(|p| format!("127.0.0.1:{p}"));
+                    servers.kafka = all.collect::<Vec<_>>().join(",");
+                }
                 "ONRAMP_PORT_REGISTRY" => servers.registry = format!("http://127.0.0.1:{port}"),
                 _ => {}
             }
@@ -64,7 +141,7 @@ impl Private {
         servers
     }
 
-    /// `start`, `stop` or `kill` of one of them.
+    /// `start`, `stop` or `kill` of one of them, or of one broker of a cluster.
     ///
     /// # Panics
     /// Where the script fails.
@@ -86,7 +163,8 @@ impl Private {
         command
             .args([what, name])
             .env("ONRAMP_SERVICES_DATA", &self.data)
-            .env_remove("ONRAMP_KAFKA_BROKERS")
+            .env("ONRAMP_KAFKA_BROKERS", self.brokers.to_string())
+            .env("ONRAMP_KAFKA_PROPERTIES", &self.properties)
             .stdin(Stdio::null());
         for (name, port) in &self.ports {
             command.env(name, port.to_string());
@@ -104,15 +182,24 @@ impl Drop for Private {
     }
 }
 
-/// One below those that the kernel gives to connections, since a server that is killed has to find
-/// it free when it comes back.
-fn free_port() -> u16 {
+/// A new folder where another account gets too: PostgreSQL does not run as root.
+fn data_folder() -> PathBuf {
+    let nanos = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .expect("the clock is past 1970")
+        .as_nanos();
+    PathBuf::from(format!("/tmp/onramp-p{:x}", nanos & 0xffff_ffff_ffff))
+}
+
+/// The first of some free ports in a row, below those that the kernel gives to connections, since
+/// a server that is killed has to find its port free when it comes back.
+fn free_ports(count: u16) -> u16 {
     use std::sync::atomic::{AtomicU16, Ordering};
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = (std::process::id() % 600) as u16 * 20;
     for _ in 0..1000 {
-        let port = 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        let port = 20_000 + (first + NEXT.fetch_add(count, Ordering::Relaxed)) % 12_000;
+        if (port..port + count).all(|p| TcpListener::bind(("127.0.0.1", p)).is_ok()) {
             return port;
         }
     }

@@ -66,14 +66,17 @@ impl Scenario {
     pub fn gateway_file(&self, more: &str) -> String {
         let url = self.servers.database(&self.name);
         let rest = url.split_once('@').expect("the URL has a user").1;
+        let brokers = self.servers.kafka.split(',').map(|b| format!("\"{b}\""));
+        let brokers: Vec<String> = brokers.collect();
         format!(
             "gateway: {name}\nsource:\n  type: postgres\n  url: postgres://postgres@{rest}\n  \
              password: {{ env: TEST_DB_PASSWORD }}\n  tls: {{ mode: disable }}\n\
-             kafka:\n  brokers: [\"{kafka}\"]\n  topics: {{ partitions: 3, replication: 1 }}\n\
+             kafka:\n  brokers: [{brokers}]\n  topics: {{ partitions: 3, replication: {replication} }}\n\
              registry: {{ url: \"{registry}\" }}\nkeys: {{ pii: {{ env: TEST_PII_KEY }} }}\n\
              products: [products/*.yaml]\n{more}",
             name = self.name,
-            kafka = self.servers.kafka,
+            brokers = brokers.join(", "),
+            replication = brokers.len(),
             registry = self.servers.registry,
         )
     }

@@ -29,6 +29,19 @@ impl Servers {
         }
     }
 
+    /// The same with the newest PostgreSQL that is tested.
+    ///
+    /// # Panics
+    /// Where it does not run.
+    pub fn newest() -> Servers {
+        let postgres = std::env::var("ONRAMP_TEST_POSTGRES18_URL")
+            .expect("ONRAMP_TEST_POSTGRES18_URL is set as the others are: see Servers::find");
+        Servers {
+            postgres,
+            ..Servers::find()
+        }
+    }
+
     /// The same server with another database.
     pub fn database(&self, name: &str) -> String {
         let (base, _) = self

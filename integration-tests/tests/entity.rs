@@ -13,6 +13,7 @@ CREATE TABLE ordr_hdr (
   tot_amt  numeric(12,2),
   ord_dt   char(14) NOT NULL,
   colour   colour,
+  ctry     char(3) NOT NULL DEFAULT 'GB',
   del_flg  char(1) NOT NULL DEFAULT 'N');
 ALTER TABLE ordr_hdr REPLICA IDENTITY FULL;
 ";
@@ -37,6 +38,8 @@ fields:
   total:     { type: "decimal(12,2)", from: tot_amt, optional: true }
   placed_at: { type: timestamp, from: ord_dt, parse: "%Y%m%d%H%M%S", zone: Europe/London }
   colour:    { type: string, from: colour, optional: true }
+  country:   { type: string, from: ctry }
+  domestic:  { type: boolean, expr: row.ctry == "GB" }
 "#;
 
 /// Waits until the topic holds as many events.
@@ -88,6 +91,9 @@ async fn each_change_is_one_event_in_order() {
     assert_eq!(value["customer_id"], "CUST-1");
     assert_eq!(value["total"], "1050");
     assert_eq!(value["colour"], "red");
+    // char(3) without its padding, in a value as in a comparison.
+    assert_eq!(value["country"], "GB");
+    assert_eq!(value["domestic"], true);
     assert_eq!(value["placed_at"], 1_767_268_800_000_000_i64);
     assert!(gateway.stop().await.success());
     scenario.close().await;

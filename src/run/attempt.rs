@@ -16,17 +16,17 @@ use onramp_connector::{
     StreamLimits, TableDescription, TableRequest,
 };
 use onramp_finding::codes::{running, source};
-use onramp_finding::{Failure, Finding, Kind, Place, Severity};
-use onramp_language::{Gateway, Product, Status};
+use onramp_finding::{Failure, Finding, Kind, Severity};
+use onramp_language::{Gateway, Product};
 use onramp_postgres::Postgres;
-use onramp_publisher::progress::{self, Progress};
-use onramp_publisher::{Kafka, Origin, Publisher, PublisherParts, TransactionalProducer};
+use onramp_publisher::progress::{self, PositionRecord, Progress};
+use onramp_publisher::{Kafka, Origin, Publisher, PublisherParts, WaitingProducer};
 use onramp_translator::Translator;
 use tokio::sync::{mpsc, watch};
 
 use super::history::command::{Command, Commands};
 use super::history::{self, History};
-use super::{contracts, pump, settings};
+use super::{contracts, products, pump, settings};
 use crate::health::{Board, Phase};
 
 /// How often a standby looks whether the slot is free.
@@ -49,13 +49,7 @@ pub(super) struct Context {
 impl Context {
     /// The products whose changes are published.
     pub(super) fn published(&self) -> Vec<&Product> {
-        let drafts = self.gateway.drafts;
-        let published = |p: &&Product| match p.status {
-            Status::Draft => drafts,
-            Status::Active | Status::Deprecated => true,
-            Status::Retired => false,
-        };
-        self.gateway.products.iter().filter(published).collect()
+        products::published(&self.gateway)
     }
 }
 
@@ -76,21 +70,37 @@ pub(super) async fn attempt(
     context: &Arc<Context>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<(), Failure> {
-    let (flow, stream) = tokio::select! {
-        started = start(context) => started?,
+    let started = tokio::select! {
+        started = start(context) => started,
         _ = stop.wait_for(|stop| *stop) => return Ok(()),
     };
-    context.board.set(Phase::Streaming);
-    match pump::pump(context, flow, stream, stop).await {
-        Err(failure) if failure.kind == Kind::Fenced => Err(who_fenced(context, failure).await),
+    let (ended, taken_over) = match started {
+        Ok((flow, stream, taken_over)) => {
+            context.board.set(Phase::Streaming);
+            (
+                pump::pump(context, flow, stream, stop).await,
+                Some(taken_over),
+            )
+        }
+        Err(failure) => (Err(failure), None),
+    };
+    match ended {
+        Err(failure) if failure.kind == Kind::Fenced => {
+            Err(who_fenced(context, taken_over, failure).await)
+        }
         ended => ended,
     }
 }
 
 /// A producer is fenced by its successor, but by the coordinator too when its transaction timed
-/// out. Nobody else's instance in progress: it was a time-out, or a successor that has published
-/// nothing yet; to start over is right then, since that waits for the source's lock.
-async fn who_fenced(context: &Context, failure: Failure) -> Failure {
+/// out. Nobody else's instance in progress, beside the record that this one took over: it was a
+/// time-out, or a successor that has published nothing yet; to start over is right then, since
+/// that waits for the source's lock. So it is where this one had not begun to publish.
+async fn who_fenced(
+    context: &Context,
+    taken_over: Option<Option<PositionRecord>>,
+    failure: Failure,
+) -> Failure {
     let name = context.gateway.name.value.clone();
     let read = async {
         let kafka_settings = settings::kafka(&context.gateway)?;
@@ -98,7 +108,12 @@ async fn who_fenced(context: &Context, failure: Failure) -> Failure {
     };
     match read.await {
         Ok(seen) => match seen.and_then(|p| p.position) {
-            Some(record) if record.instance != *context.instance.0 => failure,
+            Some(record)
+                if record.instance != *context.instance.0
+                    && taken_over.is_some_and(|before| before.as_ref() != Some(&record)) =>
+            {
+                failure
+            }
             _ => Failure {
                 retry: true,
                 ..failure
@@ -124,9 +139,14 @@ pub(super) struct Flow {
     pub(super) commands: mpsc::Receiver<Command>,
 }
 
-async fn start(
-    context: &Arc<Context>,
-) -> Result<(Flow, Box<dyn onramp_connector::Stream>), Failure> {
+/// What is to be pumped, the log, and the position that was taken over.
+type Started = (
+    Flow,
+    Box<dyn onramp_connector::Stream>,
+    Option<PositionRecord>,
+);
+
+async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
     let gateway = &context.gateway;
     let name = gateway.name.value.clone();
     let board = &context.board;
@@ -145,15 +165,17 @@ async fn start(
     board.set(Phase::Starting("connecting to Kafka"));
     let kafka_settings = settings::kafka(gateway)?;
     let kafka = blocking(move || Kafka::connect(kafka_settings)).await?;
-    let seen = {
+    let (seen, waiting) = {
         let (kafka, name) = (kafka.clone(), name.clone());
         blocking(move || {
             progress::ensure_topic(&kafka, &name)?;
-            progress::read(&kafka, &name)
+            let seen = progress::read(&kafka, &name)?;
+            let timeout = kafka.transaction_timeout()?;
+            Ok((seen, WaitingProducer::connect(&kafka, &name, timeout)?))
         })
         .await?
     };
-    check_products(context, seen.as_ref())?;
+    products::check(&context.gateway, seen.as_ref())?;
 
     board.set(Phase::Starting("looking at the source"));
     let connector: Arc<dyn Connector> = Arc::new(Postgres::new(settings::source(
@@ -187,16 +209,15 @@ async fn start(
 
     board.set(Phase::Starting("taking over from earlier producers"));
     let (producer, settled) = {
-        let (kafka, name) = (kafka.clone(), name.clone());
+        let (kafka, name, seen) = (kafka.clone(), name.clone(), seen.clone());
         blocking(move || {
-            let producer =
-                TransactionalProducer::start(&kafka, &name, kafka.transaction_timeout()?)?;
-            let settled = progress::read_settled(&kafka, &name, SETTLE_DEADLINE)?;
+            let producer = waiting.take_over()?;
+            let settled = progress::read_settled(&kafka, &name, seen.as_ref(), SETTLE_DEADLINE)?;
             Ok((producer, settled))
         })
         .await?
     };
-    check_products(context, settled.as_ref())?;
+    products::check(&context.gateway, settled.as_ref())?;
     let identity = connector.identity().await?;
     let from = match settled.as_ref().and_then(|p| p.position.as_ref()) {
         Some(record) => {
@@ -210,7 +231,7 @@ async fn start(
     };
     let plan = contracts::plan(context, published, settled.as_ref(), &from, &described)?;
 
-    board.progress(plan.shown(settled));
+    board.progress(plan.shown(settled.as_ref()));
 
     let (arenas, received) = mpsc::channel(ARENAS);
     let (give_back, back) = mpsc::channel(ARENAS + 2);
@@ -253,6 +274,7 @@ async fn start(
             branch: identity.branch,
             instance: context.instance.0.to_string(),
         },
+        from: from.0.clone(),
         states: plan.states,
         notes: plan.notes,
         pinned: plan.pinned,
@@ -279,6 +301,7 @@ async fn start(
             commands: context.commands.open(),
         },
         stream,
+        settled.and_then(|p| p.position),
     ))
 }
 
@@ -287,63 +310,6 @@ fn seconds_since(committed_at_us: i64) -> f64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let now_us = now.map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX));
     now_us.saturating_sub(committed_at_us).max(0) as f64 / 1e6
-}
-
-/// What progress knows of products, against the files: a product that is neither there nor
-/// retired would have its changes acknowledged away.
-fn check_products(context: &Context, seen: Option<&Progress>) -> Result<(), Failure> {
-    let Some(seen) = seen else { return Ok(()) };
-    let mut wrong = Vec::new();
-    for (name, state) in &seen.products {
-        let file = context
-            .gateway
-            .products
-            .iter()
-            .find(|p| p.name.value.to_string() == *name);
-        let finding = match (file, state.status) {
-            (None, progress::ProductStatus::Active) => Finding::error(
-                &running::PRODUCT_WITHOUT_FILE,
-                Place::Kafka(format!(
-                    "topic {}",
-                    progress::topic(&context.gateway.name.value)
-                )),
-                format!("{name} was published by this gateway, and no file stands for it"),
-            )
-            .because(
-                "its changes would be acknowledged to the source without having been published",
-            )
-            .remedy("restore its file, or keep it with status: retired"),
-            (Some(file), progress::ProductStatus::Active)
-                if file.status == Status::Draft && !context.gateway.drafts =>
-            {
-                Finding::error(
-                    &running::PRODUCT_WITHOUT_FILE,
-                    file.name.place(),
-                    format!("{name} was published by this gateway, and is a draft now"),
-                )
-                .because(
-                    "its changes would be acknowledged to the source without having been published",
-                )
-                .remedy("write status: active, or status: retired")
-            }
-            (Some(file), progress::ProductStatus::Retired) if file.status != Status::Retired => {
-                Finding::error(
-                    &running::RETIRED_RETURNS,
-                    file.name.place(),
-                    format!("{name} was retired, and is to be published again"),
-                )
-                .because("the changes since its retirement were not published: its topic has a gap")
-                .remedy("start a new version, or write status: retired")
-            }
-            _ => continue,
-        };
-        wrong.push(finding.of_product(name.clone()));
-    }
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(Failure::all(Kind::Configuration, wrong))
-    }
 }
 
 /// The names of the tables that products map.

@@ -43,8 +43,8 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Progress with what this start decided.
-    pub(super) fn shown(&self, settled: Option<Progress>) -> Progress {
-        let mut shown = settled.unwrap_or_default();
+    pub(super) fn shown(&self, settled: Option<&Progress>) -> Progress {
+        let mut shown = settled.cloned().unwrap_or_default();
         shown.products.extend(self.states.iter().cloned());
         shown.histories.extend(self.histories.iter().cloned());
         shown

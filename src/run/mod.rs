@@ -8,7 +8,9 @@
 mod attempt;
 mod contracts;
 pub(crate) mod history;
+mod products;
 mod pump;
+mod release;
 mod settings;
 
 use std::time::{Duration, Instant};
@@ -26,6 +28,7 @@ use self::history::command::Commands;
 use crate::admin;
 use crate::cli::one_line;
 use crate::health::{self, Board, Phase};
+pub(crate) use release::release;
 
 /// The pauses between attempts.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -41,7 +44,10 @@ pub(crate) fn run(gateway: Gateway) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|e| Failure::internal(&running::INTERNAL, format!("no runtime: {e}")))?;
-    runtime.block_on(supervise(gateway))
+    let ended = runtime.block_on(supervise(gateway));
+    // Told to stop in the middle of a start, a call to the brokers may still wait for its answer.
+    runtime.shutdown_background();
+    ended
 }
 
 /// What progress in Kafka says, without fencing anybody; None where there is none.
@@ -116,7 +122,13 @@ async fn on_a_thread_of_its_own(
                 .enable_all()
                 .build()
                 .map_err(internal)
-                .and_then(|runtime| runtime.block_on(attempt::attempt(&context, stop)));
+                .and_then(|runtime| {
+                    let ended = runtime.block_on(attempt::attempt(&context, stop));
+                    // A call that still waits for an answer is one whose attempt was told to stop:
+                    // every other end has waited for it.
+                    runtime.shutdown_background();
+                    ended
+                });
             let _ = tell.send(outcome);
         })
         .map_err(internal)?;

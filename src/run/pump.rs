@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::attempt::{Context, Flow, blocking};
 use super::history::History;
+use super::history::command::Command;
 use crate::health::{Board, Phase};
 
 /// An arena that holds this much is handed over at the next boundary.
@@ -50,7 +51,7 @@ pub(super) async fn pump(
         back,
         history,
         // Dropped: an operator is told that nothing was begun.
-        commands: _,
+        commands,
     } = flow;
     let retained = tokio::spawn(measure_retained(connector));
     let waiting = tokio::spawn(show_waiting(
@@ -64,6 +65,7 @@ pub(super) async fn pump(
         arena: Arena::default(),
         place: String::new(),
         history,
+        commands,
         at: None,
     };
     let outcome = tokio::select! {
@@ -110,6 +112,8 @@ struct Line {
     place: String,
     /// The runs over rows that were there already.
     history: History,
+    /// What operators ask for.
+    commands: mpsc::Receiver<Command>,
     /// Where the log was read to, while no source transaction is open.
     at: Option<Position>,
 }
@@ -166,26 +170,33 @@ impl Line {
     /// The next batch. False where a chunk of a table came instead.
     async fn next(&mut self, stream: &mut dyn Stream, batch: &mut Batch) -> Result<bool, Failure> {
         let history = &mut self.history;
-        if !history.active() {
-            stream.next(batch, WAIT).await?;
-            return Ok(true);
-        }
         // A chunk that waits for the log's end is not kept waiting by an idle one.
         let wait = if history.waits() { NUDGE_EVERY } else { WAIT };
-        let arrived = tokio::select! {
+        tokio::select! {
             biased;
-            arrived = history.arrived() => Some(arrived),
-            read = stream.next(batch, wait) => {
-                read?;
-                None
-            }
-        };
-        match arrived {
-            None => Ok(true),
-            Some(arrived) => {
+            arrived = history.arrived() => {
                 arrived?;
                 self.release(stream).await?;
                 Ok(false)
+            }
+            Some(command) = self.commands.recv() => {
+                self.command(command).await;
+                Ok(false)
+            }
+            read = stream.next(batch, wait) => {
+                read?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Carries a command out: its record goes into the Kafka transaction that is filled now.
+    async fn command(&mut self, command: Command) {
+        if let Some(note) = self.history.command(command) {
+            self.arena.notes.push(note);
+            if let Some(at) = self.at.clone() {
+                self.arena.boundary = Some(at.0);
+                self.hand_over().await;
             }
         }
     }
@@ -198,7 +209,8 @@ impl Line {
         // One at a time: live changes come between.
         if let Some(arenas) = self.history.release(&at)? {
             // What is still held comes first: it is older.
-            if self.arena.rows > 0 || !self.arena.records.is_empty() {
+            let held = &self.arena;
+            if held.rows > 0 || !held.records.is_empty() || !held.notes.is_empty() {
                 self.arena.boundary = Some(at.0.clone());
                 self.hand_over().await;
             }

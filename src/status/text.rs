@@ -193,18 +193,16 @@ mod tests {
     use super::*;
 
     fn progress_with_everything() -> Progress {
-        let mut progress = Progress {
-            position: Some(PositionRecord {
-                format: FORMAT,
-                gateway: "legacy_shop".into(),
-                position: "0/16B3748".into(),
-                system: "7/shop".into(),
-                branch: "1".into(),
-                instance: "db-1-4711-ffffffffffff".into(),
-                source_commit: Some("2026-11-24T08:15:00.123456Z".into()),
-            }),
-            ..Progress::default()
-        };
+        let mut progress = Progress::default();
+        progress.position = Some(PositionRecord {
+            format: FORMAT,
+            gateway: "legacy_shop".into(),
+            position: "0/16B3748".into(),
+            system: "7/shop".into(),
+            branch: "1".into(),
+            instance: "db-1-4711-ffffffffffff".into(),
+            source_commit: Some("2026-11-24T08:15:00.123456Z".into()),
+        });
         let name = "commerce.orders.v1";
         progress.products.insert(
             name.into(),

@@ -24,6 +24,7 @@ mod stream;
 mod target;
 mod wire;
 
+use catalogue::kept::Kept;
 use catalogue::session::Session;
 use catalogue::{describe, history, preflight, prepare, slot};
 use lsn::Lsn;
@@ -57,6 +58,8 @@ pub struct Postgres {
     mapped: stream::Mapped,
     /// How far its transactions' numbers are known to have come.
     numbers: stream::Numbers,
+    /// The session of the last question.
+    kept: Kept,
 }
 
 impl Postgres {
@@ -66,22 +69,33 @@ impl Postgres {
             names,
             mapped: stream::Mapped::default(),
             numbers: stream::Numbers::default(),
+            kept: Kept::default(),
         }
     }
 
+    /// The session of the last question, where it is still fit, else a new one. It goes back to
+    /// [`Kept`] when all was answered.
     async fn session(&self) -> Result<Session, Failure> {
-        Session::open(&self.names.target).await
+        match self.kept.take() {
+            Some(session) => Ok(session),
+            None => Session::open(&self.names.target).await,
+        }
     }
 }
 
 #[async_trait]
 impl Connector for Postgres {
     async fn preflight(&self, request: &PrepareRequest) -> Result<Vec<Finding>, Failure> {
-        preflight::look(&self.session().await?, &self.names, request).await
+        let session = self.session().await?;
+        let findings = preflight::look(&session, &self.names, request).await?;
+        self.kept.put(session);
+        Ok(findings)
     }
 
     async fn describe(&self, tables: &[Ident]) -> Result<Vec<TableDescription>, Failure> {
-        let mut found = describe::tables(&self.session().await?, tables).await?;
+        let session = self.session().await?;
+        let mut found = describe::tables(&session, tables).await?;
+        self.kept.put(session);
         Ok(tables
             .iter()
             .filter_map(|t| found.remove(t))
@@ -90,7 +104,10 @@ impl Connector for Postgres {
     }
 
     async fn identity(&self) -> Result<SourceIdentity, Failure> {
-        history::identity(&self.session().await?, &self.names.database).await
+        let session = self.session().await?;
+        let identity = history::identity(&session, &self.names.database).await?;
+        self.kept.put(session);
+        Ok(identity)
     }
 
     async fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, Failure> {
@@ -98,16 +115,18 @@ impl Connector for Postgres {
         let prepared = prepare::prepare(&session, &self.names, request).await?;
         let names: Vec<Ident> = request.tables.iter().map(|t| t.table.clone()).collect();
         self.mapped.set(describe::oids(&session, &names).await?);
+        self.kept.put(session);
         Ok(prepared)
     }
 
     async fn acquire(&self, instance: &Instance) -> Result<Acquired, Failure> {
         let session = self.session().await?;
         let own = &self.names.target.application_name;
-        if let Some(holder) = slot::held(&session, &self.names.slot, own).await? {
+        let holder = slot::held(&session, &self.names.slot, own).await?;
+        self.kept.put(session);
+        if let Some(holder) = holder {
             return Ok(Acquired::Held(holder));
         }
-        drop(session);
         let (mapped, numbers) = (self.mapped.clone(), self.numbers.clone());
         stream::acquire(&self.names, instance, mapped, numbers).await
     }
@@ -120,6 +139,7 @@ impl Connector for Postgres {
     async fn retained_bytes(&self) -> Result<Option<u64>, Failure> {
         let session = self.session().await?;
         let slot = slot::find(&session, &self.names.slot).await?;
+        self.kept.put(session);
         Ok(slot
             .and_then(|s| s.retained_bytes)
             .and_then(|b| u64::try_from(b).ok()))

@@ -1,7 +1,8 @@
 //! `where` and `expr`: CEL's syntax, typed when read, evaluated on column slots.
 //!
 //! Text and a [`Scope`] come in; an [`Expression`] goes out, or every [`Fault`] with its place.
-//! [`parse`] checks what can be checked without the columns' types, [`compile`] the rest.
+//! [`parse`] checks what can be checked without the columns' types, [`check`] whether there are types
+//! that it fits, [`compile`] the rest.
 //! Evaluating looks nothing up by name, and allocates nothing but what a [`Scratch`] keeps. No
 //! clock, no randomness and no loop over data ever come in: a replay gives the same event.
 
@@ -19,6 +20,7 @@ mod suggest;
 mod survey;
 mod syntax;
 mod text;
+mod untyped;
 
 use std::collections::BTreeSet;
 
@@ -76,6 +78,27 @@ pub fn parse(text: &str) -> Result<Vec<Name>, Vec<Fault>> {
             Ok(survey.names)
         } else {
             Err(survey.faults)
+        }
+    })
+}
+
+/// The names that an expression uses, as [`parse`] has them, checked as far as that goes while it is
+/// not known which columns there are: whether `variable`'s columns can have types under which it
+/// gives one of the `wanted`. What is refused here is refused for every table.
+pub fn check(text: &str, variable: &str, wanted: &[Type]) -> Result<Vec<Name>, Vec<Fault>> {
+    syntax::guarded(text, || {
+        let tree = syntax::read(text)?;
+        let survey = Survey::of(&tree);
+        if !survey.faults.is_empty() {
+            return Err(survey.faults);
+        }
+        // A name that is not known is told by whoever knows the names.
+        if survey.names.iter().any(|name| name.variable != variable) {
+            return Ok(survey.names);
+        }
+        match untyped::faults(&tree, &survey.names, variable, wanted) {
+            faults if faults.is_empty() => Ok(survey.names),
+            faults => Err(faults),
         }
     })
 }

@@ -1,6 +1,6 @@
 /// A kind of finding: its stable identifier and the page about it.
 ///
-/// The pages under docs/findings/ are generated from these.
+/// docs/findings.md is generated from these.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Code {
     /// `ONR-` and three digits; never used again for something else.
@@ -9,7 +9,8 @@ pub struct Code {
     pub title: &'static str,
     /// Why it is refused or warned of.
     pub reason: &'static str,
-    /// A small example that causes it; empty where a file cannot cause it.
+    /// A small example that causes it: a part of a file, a statement, a command (`$ …`); where nothing
+    /// so short does, the finding itself (`error[…`).
     pub example: &'static str,
     /// What to do.
     pub remedy: &'static str,

@@ -33,6 +33,17 @@ impl Kind {
         }
     }
 
+    /// Each of them.
+    pub const ALL: [Kind; 7] = [
+        Kind::Configuration,
+        Kind::Data,
+        Kind::Source,
+        Kind::Broker,
+        Kind::Registry,
+        Kind::Fenced,
+        Kind::Internal,
+    ];
+
     /// One word, for logs and metrics' labels.
     pub fn word(self) -> &'static str {
         match self {

@@ -108,8 +108,14 @@ pub(crate) fn cases(
 }
 
 fn field(node: &Node, path: &str, faults: &mut Faults) {
-    if map(node, path, faults) {
-        cases(node, &FIELD, node.text_at(&["type"]), path, faults);
+    if !map(node, path, faults) {
+        return;
+    }
+    let word = node.text_at(&["type"]);
+    match (word, node.get("type")) {
+        // The type alone is told: what stands beside it belongs to it.
+        (Some("array"), Some(at)) => text(at, Form::FieldType, path, faults),
+        _ => cases(node, &FIELD, word, path, faults),
     }
 }
 

@@ -14,6 +14,7 @@ pub mod reference;
 mod secret;
 mod spanned;
 mod suggest;
+mod time_format;
 mod yaml;
 
 pub use gateway::{
@@ -27,3 +28,4 @@ pub use product::{
 };
 pub use secret::Secret;
 pub use spanned::Spanned;
+pub use time_format::{Moment, TimeFormat, TimePart};

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::Spanned;
+use jiff::tz::TimeZone;
+use onramp_expression::Type;
+
+use crate::{Moment, Spanned, TimeFormat};
 
 /// A product's full name: `commerce.orders.v2`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -175,13 +178,6 @@ pub enum Shape {
         /// `fields`.
         fields: Vec<Field>,
     },
-    /// `type: array` of a scalar, from an array column.
-    Array {
-        /// `items`.
-        items: Spanned<Scalar>,
-        /// Its source.
-        source: Source,
-    },
 }
 
 /// Where a value comes from: exactly one of `from` and `expr`.
@@ -203,8 +199,12 @@ pub enum Source {
 pub struct Parse {
     /// `parse`: a strftime format.
     pub format: Spanned<String>,
-    /// `zone`: an IANA time zone, for `timestamp`.
-    pub zone: Option<Spanned<String>>,
+    /// The format, read.
+    pub parts: TimeFormat,
+    /// What the field's type makes of it.
+    pub moment: Moment,
+    /// `zone`: an IANA time zone, for a `timestamp` whose format has no offset.
+    pub zone: Option<(Spanned<String>, TimeZone)>,
     /// `ambiguous`: what a local time that occurs twice, or never, gives.
     pub ambiguous: Ambiguous,
 }
@@ -261,6 +261,29 @@ pub enum Scalar {
 }
 
 impl Scalar {
+    /// The types of expressions that give a field of this type without loss. Whole numbers have 64
+    /// bits there, so none is an `int`; no expression is a `float` or JSON.
+    pub fn from_expressions(self) -> &'static [Type] {
+        match self {
+            Scalar::Int | Scalar::Float | Scalar::Json => &[],
+            Scalar::Boolean => &[Type::Bool],
+            Scalar::Long => &[Type::Int],
+            Scalar::Double => &[Type::Double],
+            Scalar::String => &[Type::String],
+            Scalar::Bytes => &[Type::Bytes],
+            // A whole number of 64 bits has up to 19 digits before the point.
+            Scalar::Decimal { precision, scale } if precision - scale >= 19 => {
+                &[Type::Decimal, Type::Int]
+            }
+            Scalar::Decimal { .. } => &[Type::Decimal],
+            Scalar::Date => &[Type::Date],
+            Scalar::Timestamp => &[Type::Timestamp],
+            Scalar::LocalTimestamp => &[Type::LocalTimestamp],
+            Scalar::Time => &[Type::Time],
+            Scalar::Uuid => &[Type::Uuid, Type::String],
+        }
+    }
+
     /// The words of the types that take no parameters.
     pub const WORDS: &[&str] = &[
         "boolean",

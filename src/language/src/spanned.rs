@@ -29,8 +29,8 @@ impl<T> Spanned<T> {
 }
 
 impl Spanned<String> {
-    /// The place of a part of the text, given as bytes of the value: exact where the scalar is
-    /// plain or quoted on one line, the whole scalar where it is folded over several.
+    /// The place of a part of the text, given as bytes of the value: exact but for a few spellings
+    /// (a line that ends in a backslash, say), of which the whole scalar is given.
     pub fn place_within(&self, part: Range<usize>) -> Place {
         let (start, end) = (self.span.start as usize, self.span.end as usize);
         let raw = self.file.text.get(start..end);
@@ -57,24 +57,45 @@ impl<T> std::ops::Deref for Spanned<T> {
 
 /// The bytes of the file's spelling that spell a part of the value.
 fn within(raw: &str, value: &str, part: Range<usize>) -> Option<Range<usize>> {
-    if raw.contains('\n') || part.start > part.end || part.end > value.len() {
+    if part.start > part.end || part.end > value.len() {
         return None;
     }
+    // The text of a `|` or `>` scalar may begin with a quote of its own.
     let quote = raw.chars().next().filter(|c| matches!(c, '\'' | '"'));
+    spelt(raw, quote, value, part.clone()).or_else(|| spelt(raw, None, value, part))
+}
+
+fn spelt(raw: &str, quote: Option<char>, value: &str, part: Range<usize>) -> Option<Range<usize>> {
     let mut at = usize::from(quote.is_some());
-    let mut spelt = 0;
     let mut start = None;
+    let mut end = None;
+    let mut spelt = 0;
     // Character by character: one of the value, one or more of the file.
-    for c in value.chars() {
+    while spelt < value.len() {
         if spelt == part.start {
             start = Some(at);
         }
         if spelt >= part.end && start.is_some() {
+            end = Some(at);
             break;
         }
-        let rest = raw.get(at..)?;
+        let (c, rest) = (value[spelt..].chars().next()?, raw.get(at..)?);
+        let blank = rest.len() - rest.trim_start().len();
+        if c.is_whitespace() && (rest.is_empty() || rest[..blank].contains('\n')) {
+            // Lines that were folded into one, or whose indentation is no part of the value.
+            at += blank;
+            let kept = value[spelt..].trim_start().len();
+            let after = value.len() - kept;
+            if start.is_none() && (spelt..after).contains(&part.start) {
+                start = Some(at);
+            }
+            spelt = after;
+            continue;
+        }
         at += match (quote, rest.chars().next()?) {
             (Some('\''), '\'') => 2,
+            // A line's end that is no part of the value: it stands for nothing.
+            (Some('"'), '\\') if rest[1..].starts_with(['\n', '\r']) => return None,
             (Some('"'), '\\') => escape_length(rest),
             (_, written) if written == c => written.len_utf8(),
             _ => return None,
@@ -86,7 +107,7 @@ fn within(raw: &str, value: &str, part: Range<usize>) -> Option<Range<usize>> {
         None if part.start == value.len() => at,
         None => return None,
     };
-    Some(start..at.max(start).min(raw.len()))
+    Some(start..end.unwrap_or(at).max(start).min(raw.len()))
 }
 
 /// How long an escape of a double-quoted scalar is.
@@ -120,7 +141,12 @@ mod tests {
             Some("b")
         );
         assert_eq!(found(r#""\u00e4 + b""#, "ä + b", 5..6), Some("b"));
-        assert_eq!(found("a\n b", "a b", 2..3), None);
+        assert_eq!(found("a\n b", "a b", 2..3), Some("b"));
+        let block = "'C' +\n        row.nix\n";
+        assert_eq!(found(block, "'C' + row.nix\n", 6..13), Some("row.nix"));
+        assert_eq!(found(block, "'C' +\n  row.nix\n", 8..15), Some("row.nix"));
+        assert_eq!(found("a +\n\n  b", "a +\nb", 4..5), Some("b"));
+        assert_eq!(found("\"a \\\n  b\"", "a b", 2..3), None);
         assert_eq!(found("row.", "row.", 4..4), Some(""));
     }
 }

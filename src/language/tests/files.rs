@@ -166,7 +166,7 @@ fn an_entity_is_read_as_it_says() {
     else {
         panic!("a text date")
     };
-    assert_eq!(parse.zone.as_ref().unwrap().value, "Europe/London");
+    assert_eq!(parse.zone.as_ref().unwrap().0.value, "Europe/London");
     assert!(product.fields[5].optional);
     assert_eq!(
         product.fields[5].protect.as_ref().unwrap().value,

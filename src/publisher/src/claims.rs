@@ -15,7 +15,7 @@ use rdkafka::producer::{BaseRecord, Producer as _};
 use serde::{Deserialize, Serialize};
 
 use crate::client::Kafka;
-use crate::reader::{self, Ends, Isolation};
+use crate::reader::{self, Isolation};
 use crate::{progress, topics, trouble};
 
 /// The topic that all gateways share.
@@ -144,22 +144,24 @@ fn lost(standing: &Standing, gateway: &str, wanted: &[(String, String)]) -> Vec<
     findings
 }
 
-/// Reads every claim that stands, up to the end at the time of asking.
+/// Reads every claim that stands. Read-uncommitted, so that the end is the high watermark: nobody's
+/// open transaction hides a claim.
 fn standing(kafka: &Kafka) -> Result<Standing, Failure> {
     let mut latest: BTreeMap<Vec<u8>, (i64, String, String)> = BTreeMap::new();
     if topics::existing(kafka, &[TOPIC])?.is_empty() {
         return Ok(Standing::new());
     }
-    let ends = Ends::new(kafka, TOPIC, Isolation::Uncommitted)?;
-    let end = ends.high(kafka.settings.patience)?;
-    reader::read(kafka, TOPIC, Isolation::Uncommitted, Some(end), |entry| {
+    reader::read(kafka, TOPIC, Isolation::Uncommitted, 0, |entry| {
         let Some(value) = entry.value else {
-            latest.remove(&entry.key);
+            latest.remove(entry.key);
             return Ok(());
         };
-        match serde_json::from_slice::<Claim>(&value) {
+        match serde_json::from_slice::<Claim>(value) {
             Ok(claim) if claim.format <= FORMAT => {
-                latest.insert(entry.key, (entry.offset, claim.topic, claim.gateway));
+                latest.insert(
+                    entry.key.to_vec(),
+                    (entry.offset, claim.topic, claim.gateway),
+                );
                 Ok(())
             }
             _ => Err(Failure::stop(

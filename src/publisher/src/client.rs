@@ -7,17 +7,22 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use onramp_finding::codes::kafka as codes;
+use onramp_finding::codes::running::INTERNAL;
 use onramp_finding::{Failure, Finding, Kind, Place};
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::config::FromClientConfigAndContext as _;
 use rdkafka::producer::{BaseProducer, Producer as _};
 
 use crate::context::Watch;
+use crate::reader::Readers;
 use crate::settings::{KafkaSettings, refused};
 use crate::{native, trouble};
 
 /// What brokers allow where they do not say: Kafka's own default of transaction.max.timeout.ms.
 const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(900);
+
+/// How often clients that wait are asked what they have heard.
+const LISTEN_EVERY: Duration = Duration::from_secs(1);
 
 /// A connection to the cluster for everything but events.
 ///
@@ -31,6 +36,7 @@ pub struct Kafka {
 struct Inner {
     control: BaseProducer<Watch>,
     admin: AdminClient<Watch>,
+    readers: Readers,
     watch: Watch,
     /// Some broker's id, to ask it for its settings.
     broker: i32,
@@ -49,17 +55,22 @@ impl Kafka {
         let control: BaseProducer<Watch> =
             BaseProducer::from_config_and_context(&settings.plain_producer(), watch.clone())
                 .map_err(|e| refused(&e))?;
-        let broker = wait_for_broker(&control, &watch, &settings)?;
+        // Made before the wait, so that all connect at the same time.
         let admin = AdminClient::from_config_and_context(&settings.client(), watch.clone())
             .map_err(|e| refused(&e))?;
+        let readers = Readers::new(&settings, &watch)?;
+        let broker = wait_for_broker(&control, &watch, &settings)?;
+        let inner = Arc::new(Inner {
+            control,
+            admin,
+            readers,
+            watch,
+            broker,
+        });
+        look_after(&inner)?;
         Ok(Kafka {
             settings: Arc::new(settings),
-            inner: Arc::new(Inner {
-                control,
-                admin,
-                watch,
-                broker,
-            }),
+            inner,
         })
     }
 
@@ -116,6 +127,10 @@ impl Kafka {
         &self.inner.admin
     }
 
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.inner.readers
+    }
+
     pub(crate) fn watch(&self) -> &Watch {
         &self.inner.watch
     }
@@ -139,6 +154,28 @@ impl Kafka {
             .into_iter()
             .map(|one| one.map_err(|code| trouble::failure(code, doing, Place::Nowhere)))
             .collect()
+    }
+}
+
+/// Clients that nobody uses for weeks still tell of each connection that comes and goes: somebody
+/// has to hear it, or it piles up.
+fn look_after(inner: &Arc<Inner>) -> Result<(), Failure> {
+    let weak = Arc::downgrade(inner);
+    let listen = move || {
+        while let Some(inner) = weak.upgrade() {
+            inner.control.poll(Duration::ZERO);
+            inner.readers.listen();
+            drop(inner);
+            std::thread::sleep(LISTEN_EVERY);
+        }
+    };
+    let thread = std::thread::Builder::new().name("kafka-control".into());
+    match thread.spawn(listen) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(Failure::internal(
+            &INTERNAL,
+            format!("no thread for Kafka's events: {e}"),
+        )),
     }
 }
 

@@ -8,7 +8,7 @@
 //! 1. [`Kafka::connect`], then [`claims::claim`], [`topics::ensure`] and
 //!    [`progress::ensure_topic`].
 //! 2. [`progress::read`], which fences nobody. The caller compares it and takes the source's lock.
-//! 3. [`TransactionalProducer::start`] fences every earlier producer of this gateway.
+//! 3. [`WaitingProducer::take_over`] fences every earlier producer of this gateway.
 //! 4. [`progress::read_settled`]: nothing that an earlier one committed is missed.
 //! 5. [`Publisher::spawn`].
 //!
@@ -42,6 +42,6 @@ pub use client::Kafka;
 pub use gap::GapRecord;
 pub use headers::{HeaderMode, rfc3339};
 pub use history::{Cause, HistoryRecord, Stage};
-pub use producer::TransactionalProducer;
+pub use producer::{TransactionalProducer, WaitingProducer};
 pub use publish::{Committed, Origin, Publisher, PublisherParts, Status};
 pub use settings::KafkaSettings;

@@ -25,7 +25,8 @@ const SLICE: Duration = Duration::from_millis(500);
 const FULL_QUEUE_PAUSE: Duration = Duration::from_micros(300);
 
 /// How long an abort may take; what is not aborted by then the next start's fencing aborts.
-const ABORT_PATIENCE: Duration = Duration::from_secs(10);
+/// Short, since a gateway that was told to stop waits for it.
+const ABORT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A producer whose transactions are begun, and which fenced all earlier ones of its gateway.
 pub struct TransactionalProducer {
@@ -50,10 +51,41 @@ impl std::fmt::Debug for TransactionalProducer {
     }
 }
 
+/// A producer that is connected and has fenced nobody yet.
+///
+/// It is made well before it is needed: a client that looks for its coordinator in the moment of
+/// connecting looks again only after half a second.
+#[derive(Debug)]
+pub struct WaitingProducer {
+    producer: TransactionalProducer,
+    patience: Duration,
+}
+
+impl WaitingProducer {
+    /// Creates the producer `onramp_<gateway>`, whose transactions may last `timeout`.
+    pub fn connect(
+        kafka: &Kafka,
+        gateway: &str,
+        timeout: Duration,
+    ) -> Result<WaitingProducer, Failure> {
+        let patience = kafka.settings.patience;
+        let producer = TransactionalProducer::create(kafka, gateway, timeout)?;
+        // Whether it is answered, and in time, shows when the producer is needed.
+        let client = producer.client.client();
+        let _ = client.fetch_metadata(Some(&progress::topic(gateway)), patience);
+        Ok(WaitingProducer { producer, patience })
+    }
+
+    /// Initialises transactions: every earlier producer of the gateway is fenced from here on,
+    /// what it had open is aborted.
+    pub fn take_over(self) -> Result<TransactionalProducer, Failure> {
+        self.producer.init(self.patience)?;
+        Ok(self.producer)
+    }
+}
+
 impl TransactionalProducer {
-    /// Creates the producer `onramp_<gateway>` and initialises its transactions: every earlier
-    /// producer of the gateway is fenced from here on, what it had open is aborted.
-    pub fn start(
+    fn create(
         kafka: &Kafka,
         gateway: &str,
         timeout: Duration,
@@ -83,7 +115,7 @@ impl TransactionalProducer {
                     format!("no thread for Kafka's events: {e}"),
                 )
             })?;
-        let producer = TransactionalProducer {
+        Ok(TransactionalProducer {
             topics: Vec::new(),
             progress,
             names: Vec::new(),
@@ -92,9 +124,7 @@ impl TransactionalProducer {
             polling,
             poller: Some(poller),
             timeout,
-        };
-        producer.init(kafka.settings.patience)?;
-        Ok(producer)
+        })
     }
 
     fn init(&self, patience: Duration) -> Result<(), Failure> {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::Kafka;
 use crate::gap::{GAP_KEY, GapRecord};
 use crate::history::{HISTORY_KEY, HistoryRecord};
-use crate::reader::{self, Ends, Isolation};
+use crate::reader::{self, Isolation};
 use crate::topics::{Wanted, ensure_own};
 
 /// The format that this program writes; it reads every earlier one.
@@ -93,6 +93,8 @@ pub struct Progress {
     pub histories: BTreeMap<String, HistoryRecord>,
     /// The gaps, by their numbers.
     pub gaps: BTreeMap<u64, GapRecord>,
+    /// The offset after the last record of this reading, from which a later one goes on.
+    next: i64,
 }
 
 /// The gateway's progress topic.
@@ -143,18 +145,21 @@ pub fn read(kafka: &Kafka, gateway: &str) -> Result<Option<Progress>, Failure> {
     if !exists(kafka, &topic)? {
         return Ok(None);
     }
-    collect(kafka, gateway, &topic, None)
+    collect(kafka, gateway, &topic, Progress::default())
 }
 
-/// Reads progress after [`crate::TransactionalProducer::start`], so that nothing that an earlier
+/// Reads progress after [`crate::WaitingProducer::take_over`], so that nothing that an earlier
 /// producer committed is missed; None where there is none.
 ///
 /// A read-committed client's end is the last stable offset, which hides a newer record behind an
 /// open transaction. So the end is asked for as read-uncommitted shows it, and waited for; what
 /// is not settled at the deadline is refused.
+///
+/// `earlier` is what [`read`] gave before: what it has read is not read again.
 pub fn read_settled(
     kafka: &Kafka,
     gateway: &str,
+    earlier: Option<&Progress>,
     deadline: Duration,
 ) -> Result<Option<Progress>, Failure> {
     let topic = topic(gateway);
@@ -162,32 +167,15 @@ pub fn read_settled(
         return Ok(None);
     }
     let started = Instant::now();
-    let patience = kafka.settings.patience;
-    let end = Ends::new(kafka, &topic, Isolation::Uncommitted)?.high(patience)?;
-    let stable = Ends::new(kafka, &topic, Isolation::Committed)?;
+    let end = reader::end(kafka, &topic, Isolation::Uncommitted)?;
     let mut told = false;
     loop {
-        let stable = stable.high(patience)?;
+        let stable = reader::end(kafka, &topic, Isolation::Committed)?;
         if stable >= end {
             break;
         }
         if started.elapsed() >= deadline {
-            let finding = Finding::error(
-                &codes::PROGRESS_UNSTABLE,
-                Place::Kafka(format!("topic {topic}")),
-                format!(
-                    "progress ends at offset {end}, but only what is before {stable} is settled after {} s",
-                    deadline.as_secs()
-                ),
-            );
-            return Err(Failure::stop(
-                Kind::Broker,
-                finding
-                    .because(codes::PROGRESS_UNSTABLE.reason)
-                    .remedy(format!(
-                        "kafka-transactions.sh find-hanging --topic {topic} --partition 0, then abort what it names"
-                    )),
-            ));
+            return Err(unsettled(&topic, end, stable, deadline));
         }
         if !told {
             told = true;
@@ -200,25 +188,72 @@ pub fn read_settled(
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    collect(kafka, gateway, &topic, Some(end))
+    // A topic that ends before what was read of it is another one.
+    let earlier = earlier.filter(|e| e.next <= end).cloned();
+    collect(kafka, gateway, &topic, earlier.unwrap_or_default())
+}
+
+fn unsettled(topic: &str, end: i64, stable: i64, deadline: Duration) -> Failure {
+    let finding = Finding::error(
+        &codes::PROGRESS_UNSTABLE,
+        Place::Kafka(format!("topic {topic}")),
+        format!(
+            "progress ends at offset {end}, but only what is before {stable} is settled after {} s",
+            deadline.as_secs()
+        ),
+    );
+    Failure::stop(
+        Kind::Broker,
+        finding
+            .because(codes::PROGRESS_UNSTABLE.reason)
+            .remedy(format!(
+                "kafka-transactions.sh find-hanging --topic {topic} --partition 0, then abort what it names"
+            )),
+    )
 }
 
 fn exists(kafka: &Kafka, topic: &str) -> Result<bool, Failure> {
     Ok(!crate::topics::existing(kafka, &[topic])?.is_empty())
 }
 
+/// Goes on from an earlier reading, or from nothing.
 fn collect(
     kafka: &Kafka,
     gateway: &str,
     topic: &str,
-    until: Option<i64>,
+    mut progress: Progress,
 ) -> Result<Option<Progress>, Failure> {
-    let mut progress = Progress::default();
-    let mut any = false;
-    reader::read(kafka, topic, Isolation::Committed, until, |entry| {
+    // Of the positions the last one counts. Before the cleaner has been there they are many, and
+    // only that one is understood.
+    let mut last: Option<(i64, Vec<u8>)> = None;
+    let mut any = progress.next > 0;
+    let from = progress.next;
+    let next = reader::read(kafka, topic, Isolation::Committed, from, |entry| {
         any = true;
-        apply(&mut progress, gateway, topic, &entry)
+        match (entry.key == POSITION_KEY.as_bytes(), entry.value) {
+            (true, Some(value)) => {
+                let (offset, kept) = last.get_or_insert_default();
+                *offset = entry.offset;
+                kept.clear();
+                kept.extend_from_slice(value);
+                Ok(())
+            }
+            (true, None) => {
+                last = None;
+                apply(&mut progress, gateway, topic, entry)
+            }
+            (false, _) => apply(&mut progress, gateway, topic, entry),
+        }
     })?;
+    if let Some((offset, value)) = &last {
+        let entry = reader::Entry {
+            offset: *offset,
+            key: POSITION_KEY.as_bytes(),
+            value: Some(value),
+        };
+        apply(&mut progress, gateway, topic, &entry)?;
+    }
+    progress.next = next;
     Ok(any.then_some(progress))
 }
 
@@ -226,7 +261,7 @@ fn apply(
     progress: &mut Progress,
     gateway: &str,
     topic: &str,
-    entry: &reader::Entry,
+    entry: &reader::Entry<'_>,
 ) -> Result<(), Failure> {
     let stop = |code, message: String| {
         Err(Failure::stop(
@@ -240,13 +275,13 @@ fn apply(
             format!("the record at offset {} {what}", entry.offset),
         )
     };
-    let Ok(key) = std::str::from_utf8(&entry.key) else {
+    let Ok(key) = std::str::from_utf8(entry.key) else {
         return damaged("has a key that is no text");
     };
     let product = key.strip_prefix(PRODUCT_KEY);
     let history = key.strip_prefix(HISTORY_KEY);
     let gap = key.strip_prefix(GAP_KEY).map(str::parse::<u64>);
-    let Some(value) = &entry.value else {
+    let Some(value) = entry.value else {
         if let Some(name) = history {
             progress.histories.remove(name);
             return Ok(());
@@ -318,11 +353,11 @@ pub(crate) fn product_record(name: &str, state: &ProductState) -> (String, Strin
 mod tests {
     use super::*;
 
-    fn entry(key: &str, value: &str) -> reader::Entry {
+    fn entry<'a>(key: &'a str, value: &'a str) -> reader::Entry<'a> {
         reader::Entry {
             offset: 7,
-            key: key.into(),
-            value: Some(value.into()),
+            key: key.as_bytes(),
+            value: Some(value.as_bytes()),
         }
     }
 

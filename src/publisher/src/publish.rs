@@ -64,6 +64,8 @@ pub struct PublisherParts {
     pub routes: Arc<[Route]>,
     /// What stands in every position record.
     pub origin: Origin,
+    /// The position after which the arenas begin.
+    pub from: Arc<str>,
     /// Products' states that go into the first transaction.
     pub states: Vec<(String, ProductState)>,
     /// Further records of progress that go into the first transaction, key and value.

@@ -178,6 +178,21 @@ impl KafkaSettings {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// How a transaction may last longer than it does: where the user has set a time-out, the
+    /// brokers' bound alone would change nothing.
+    pub(crate) fn longer_than(&self, timeout: Duration) -> String {
+        let millis = timeout.as_millis();
+        match self.property("transaction.timeout.ms") {
+            Some(_) => format!(
+                "raise kafka.properties transaction.timeout.ms above {millis} (the brokers' \
+                 transaction.max.timeout.ms bounds it), or remove it, then start again"
+            ),
+            None => format!(
+                "raise transaction.max.timeout.ms of the brokers above {millis} ms, then start again"
+            ),
+        }
+    }
+
     /// What the client takes at most.
     pub(crate) fn message_max_bytes(&self) -> usize {
         (self.row_bytes + FRAME_BYTES).max(BATCH_BYTES)
@@ -269,8 +284,10 @@ impl KafkaSettings {
             .set("enable.auto.offset.store", "false")
             .set("enable.partition.eof", "true")
             .set("auto.offset.reset", "error")
-            .set("fetch.wait.max.ms", "20")
+            .set("fetch.wait.max.ms", "2")
             .set("queued.max.messages.kbytes", "4096")
+            // By default a full queue pauses the fetching for a second.
+            .set("fetch.queue.backoff.ms", "5")
             .set("fetch.message.max.bytes", "1048576")
             .set(
                 "isolation.level",

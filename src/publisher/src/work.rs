@@ -236,7 +236,7 @@ impl Work {
 
     fn too_long(&self, open: &Open) -> Failure {
         let seconds = open.since.elapsed().as_secs_f64().max(0.001);
-        let after = self.written.as_ref().map_or("the start", |(p, _)| p);
+        let after = self.written.as_ref().map_or(&self.parts.from, |(p, _)| p);
         let finding = Finding::error(
             &codes::TOO_LONG,
             Place::Nowhere,
@@ -250,10 +250,12 @@ impl Work {
         );
         Failure::stop(
             Kind::Broker,
-            finding.because(codes::TOO_LONG.reason).remedy(format!(
-                "raise transaction.max.timeout.ms of the brokers above {} ms, then start again",
-                self.parts.producer.timeout().as_millis()
-            )),
+            finding.because(codes::TOO_LONG.reason).remedy(
+                self.parts
+                    .kafka
+                    .settings
+                    .longer_than(self.parts.producer.timeout()),
+            ),
         )
     }
 

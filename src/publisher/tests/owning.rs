@@ -9,7 +9,7 @@ use std::time::Duration;
 use broker::{Gateway, arena, code, connect, settings, spec, unique};
 use onramp_finding::Kind;
 use onramp_publisher::topics::{self, Keeping, Pinned};
-use onramp_publisher::{Kafka, KafkaSettings, TransactionalProducer, claims};
+use onramp_publisher::{Kafka, KafkaSettings, WaitingProducer, claims};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier,
@@ -233,7 +233,9 @@ fn a_time_out_beyond_the_brokers_is_refused() {
         "as the broker allows"
     );
     let day = Duration::from_secs(86_400);
-    let failure = TransactionalProducer::start(&gateway.kafka, &gateway.name, day).unwrap_err();
+    let failure = WaitingProducer::connect(&gateway.kafka, &gateway.name, day)
+        .and_then(WaitingProducer::take_over)
+        .unwrap_err();
     assert_eq!(
         (failure.kind, code(&failure)),
         (Kind::Configuration, "ONR-518")

@@ -6,7 +6,7 @@ mod broker;
 use std::time::Duration;
 
 use broker::{Gateway, arena, code, connect, settings, unique};
-use onramp_publisher::progress;
+use onramp_publisher::progress::{self, ProductState, ProductStatus, Progress};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
@@ -52,7 +52,7 @@ fn a_hanging_transaction_is_waited_for_and_refused_when_it_does_not_end() {
     let topic = progress::topic(&gateway.name);
     write(&hanging, &topic, "position", "not ours");
     let wait = Duration::from_millis(600);
-    let failure = progress::read_settled(&gateway.kafka, &gateway.name, wait).unwrap_err();
+    let failure = progress::read_settled(&gateway.kafka, &gateway.name, None, wait).unwrap_err();
     assert_eq!((code(&failure), failure.retry), ("ONR-513", false));
     // Without fencing the settled part is read.
     let before = progress::read(&gateway.kafka, &gateway.name)
@@ -63,7 +63,7 @@ fn a_hanging_transaction_is_waited_for_and_refused_when_it_does_not_end() {
     // It ends while we wait.
     let reading = std::thread::spawn({
         let (kafka, name) = (gateway.kafka.clone(), gateway.name.clone());
-        move || progress::read_settled(&kafka, &name, Duration::from_secs(30))
+        move || progress::read_settled(&kafka, &name, None, Duration::from_secs(30))
     });
     hanging.abort_transaction(Duration::from_secs(10)).unwrap();
     let read = reading.join().unwrap().unwrap().unwrap();
@@ -98,6 +98,45 @@ fn the_newest_of_many_commits_is_found() {
     }
     running.end().unwrap();
     assert_eq!(gateway.position().as_deref(), Some("0/099"));
+}
+
+#[test]
+fn a_settled_reading_goes_on_from_the_one_before() {
+    let gateway = Gateway::new(settings());
+    let state = ProductState {
+        format: progress::FORMAT,
+        from: "0/0".into(),
+        contract_hash: "c".into(),
+        mapping_hash: "m".into(),
+        topic_id: None,
+        partitions: 3,
+        key_schema_id: None,
+        value_schema_id: Some(1),
+        status: ProductStatus::Active,
+    };
+    let producer = gateway.producer().unwrap();
+    let first = gateway.run_with(producer, "a", vec![("kept".into(), state.clone())]);
+    first.send(arena(Some("0/1"), "0/1", 3, &[("a", Some("1"))]));
+    first.committed("0/1");
+    first.end().unwrap();
+    let before = progress::read(&gateway.kafka, &gateway.name).unwrap();
+    let settled = |before: Option<&Progress>| {
+        let wait = Duration::from_secs(10);
+        progress::read_settled(&gateway.kafka, &gateway.name, before, wait).unwrap()
+    };
+    assert_eq!(settled(before.as_ref()), before, "nothing came since");
+
+    let producer = gateway.producer().unwrap();
+    let second = gateway.run_with(producer, "b", vec![("new".into(), state.clone())]);
+    second.send(arena(Some("0/2"), "0/2", 3, &[("a", Some("2"))]));
+    second.committed("0/2");
+    second.end().unwrap();
+    let after = settled(before.as_ref());
+    assert_eq!(after, settled(None), "the same as a reading from the start");
+    let after = after.unwrap();
+    assert_eq!(after.position.unwrap().position, "0/2");
+    let names: Vec<_> = after.products.into_keys().collect();
+    assert_eq!(names, ["kept", "new"]);
 }
 
 #[test]

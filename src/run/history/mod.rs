@@ -33,13 +33,15 @@ use std::sync::Arc;
 
 use onramp_connector::Position;
 use onramp_event::{Arena, Origin};
-use onramp_finding::Failure;
-use onramp_publisher::{HistoryRecord, Stage};
+use onramp_finding::codes::running;
+use onramp_finding::{Failure, Finding};
+use onramp_publisher::{Cause, HistoryRecord, Stage};
 use tokio::sync::{mpsc, watch};
 
 use crate::health::HistoryShown;
 
 use changed::ChangedKeys;
+use command::Command;
 use ghosts::Ghosts;
 use group::{Group, Opened, Place, Records};
 use pieces::{Arrival, ReadChunk, Shared};
@@ -58,6 +60,10 @@ pub(super) struct History {
     queue: Vec<(String, HistoryRecord)>,
     /// Whether tables are being opened.
     opening: bool,
+    /// The runs whose tables are being opened.
+    opened_by: Vec<(String, HistoryRecord)>,
+    /// How many runs operators have asked for.
+    commanded: u64,
     /// What is committed, for those who wait for it.
     committed: watch::Receiver<Option<Position>>,
     /// Ends every thread and task of a run when it goes.
@@ -103,6 +109,8 @@ impl History {
             runs: Vec::new(),
             queue: Vec::new(),
             opening: false,
+            opened_by: Vec::new(),
+            commanded: 0,
             committed,
             end: watch::channel(()).0,
         }
@@ -126,11 +134,60 @@ impl History {
         self.opening || self.runs.iter().any(|run| !run.done())
     }
 
+    /// Begins the run that an operator asked for, and gives the record that is to go into progress;
+    /// None where it is refused, which the command is answered.
+    pub(super) fn command(&mut self, command: Command) -> Option<(String, String)> {
+        let Command {
+            product,
+            filter,
+            reconcile,
+            answer,
+        } = command;
+        let refused = |message: String, reason: &str| {
+            let finding = Finding::error(
+                &running::RUN_REFUSED,
+                onramp_finding::Place::Nowhere,
+                message,
+            );
+            finding
+                .because(reason)
+                .remedy(running::RUN_REFUSED.remedy)
+                .of_product(product.clone())
+        };
+        if self.parts.mapped(&product).is_none() {
+            let finding = refused(
+                format!("{product} is not published by this gateway"),
+                "only a product that is published can be published again",
+            );
+            // Whoever asked may have gone.
+            let _ = answer.send(Err(vec![finding]));
+            return None;
+        }
+        if let Some(run) = self.run_of(&product) {
+            let finding = refused(
+                format!("{product} is being published already, by run {}", run.run),
+                "two runs of one product would tell the same rows twice",
+            );
+            let _ = answer.send(Err(vec![finding]));
+            return None;
+        }
+        self.commanded += 1;
+        let run = format!("{}-{}", self.parts.instance, self.commanded);
+        let mut record = HistoryRecord::begin(run.clone(), Cause::Command);
+        record.filter = filter;
+        record.reconcile = reconcile;
+        let note = record.note(&product);
+        tracing::info!(%product, run, reconcile, "a run was asked for");
+        self.begin(vec![(product, record)]);
+        let _ = answer.send(Ok(run));
+        Some(note)
+    }
+
     /// The product's run that is under way or queued.
-    pub(super) fn run_of(&self, product: &str) -> Option<&HistoryRecord> {
+    fn run_of(&self, product: &str) -> Option<&HistoryRecord> {
         let under_way = self.runs.iter().filter(|run| !run.done());
         let under_way = under_way.flat_map(|run| run.records.all());
-        let all = under_way.chain(&self.queue);
+        let all = under_way.chain(&self.queue).chain(&self.opened_by);
         all.filter(|(name, record)| name == product && record.stage != Stage::Done)
             .map(|(_, record)| record)
             .next()
@@ -148,6 +205,7 @@ impl History {
             }
         }
         self.opening = true;
+        self.opened_by.clone_from(&records);
         let (parts, arrive) = (self.parts.clone(), self.arrive.clone());
         let mut end = self.end.subscribe();
         tokio::spawn(async move {
@@ -165,6 +223,7 @@ impl History {
 
     fn opened(&mut self, opened: Vec<Opened>) -> Result<(), Failure> {
         self.opening = false;
+        self.opened_by.clear();
         for (index, one) in opened.into_iter().enumerate() {
             let mut group = one.group;
             group.index = index;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use onramp_connector::{Batch, Chunk, ChunkLimits, ChunkRange, TableReader};
 use onramp_event::Arena;
 use onramp_finding::Failure;
-use onramp_finding::codes::running;
+use onramp_finding::codes::{running, source};
 use onramp_translator::Translator;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
@@ -351,7 +351,9 @@ impl<'r> Reader<'r> {
 
     /// After a failure that may pass: waits a little.
     async fn pause(&mut self, failure: Failure, pause: &mut Duration) -> Result<(), Failure> {
-        if !failure.retry {
+        // Behind another key the places of this run mean nothing: it is begun again.
+        let other_key = |f: &onramp_finding::Finding| f.code.id == source::READING_KEY_CHANGED.id;
+        if !failure.retry || failure.findings.iter().any(other_key) {
             return Err(failure);
         }
         tracing::warn!(why = %one_line(&failure), "a chunk is read again");

@@ -114,7 +114,6 @@ fn shape(field: &Field, parent: &str, names: &mut Vec<String>, docs: bool) -> Va
     }
     match &field.shape {
         Shape::Scalar { r#type, .. } => scalar(r#type.value),
-        Shape::Array { items, .. } => json!({"type": "array", "items": scalar(items.value)}),
         Shape::Enum {
             values,
             default,
@@ -190,9 +189,6 @@ fn field_mapping(field: &Field) -> Value {
     });
     let how = match &field.shape {
         Shape::Scalar { r#type, source } => json!([scalar(r#type.value), self::source(source)]),
-        Shape::Array { items, source } => {
-            json!(["array", scalar(items.value), self::source(source)])
-        }
         Shape::Enum {
             values,
             default,
@@ -231,7 +227,7 @@ fn source(source: &Source) -> Value {
             "from": column.value,
             "parse": parse.as_ref().map(|p| json!([
                 p.format.value,
-                p.zone.as_ref().map(|z| &z.value),
+                p.zone.as_ref().map(|(name, _)| &name.value),
                 format!("{:?}", p.ambiguous),
             ])),
         }),

@@ -5,7 +5,7 @@ use onramp_finding::{Code, codes::mapping};
 use onramp_language::{Otherwise, Parse, Scalar, Spanned};
 
 use crate::convert::Convert;
-use crate::text_time::{Target, TextTime};
+use crate::text_time::TextTime;
 
 /// A conversion that is refused.
 #[derive(Debug)]
@@ -134,26 +134,15 @@ fn parsed(given: Option<&ValueType>, wanted: Scalar, parse: &Parse) -> Result<Co
     if given != Some(&ValueType::Text) {
         return Err(refused("parse reads text columns alone", "leave parse out"));
     }
-    let target = match wanted {
-        Scalar::Date => Target::Date,
-        Scalar::Time => Target::Time,
-        Scalar::LocalTimestamp => Target::LocalTimestamp,
-        Scalar::Timestamp => Target::Timestamp,
-        _ => {
-            return Err(refused(
-                "parse gives a date, time, timestamp or local-timestamp",
-                "leave parse out, or choose one of these types",
-            ));
+    match wanted {
+        Scalar::Date | Scalar::Time | Scalar::LocalTimestamp | Scalar::Timestamp => {
+            Ok(Convert::Parsed(TextTime::new(parse)))
         }
-    };
-    let zone = parse.zone.as_ref().map(|zone| zone.as_str());
-    TextTime::compile(&parse.format, zone, parse.ambiguous, target)
-        .map(Convert::Parsed)
-        .map_err(|reason| Refused {
-            code: &mapping::PARSE_FORMAT,
-            reason,
-            fix: mapping::PARSE_FORMAT.remedy.to_owned(),
-        })
+        _ => Err(refused(
+            "parse gives a date, time, timestamp or local-timestamp",
+            "leave parse out, or choose one of these types",
+        )),
+    }
 }
 
 /// Whether a given type can hold an enum's codes.
@@ -211,5 +200,61 @@ pub(crate) fn to_enum(
             "codes are text, whole numbers or truth values",
             "choose another type, or convert with expr",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use onramp_expression::Type;
+    use onramp_language::Scalar::{self, *};
+
+    use super::choose;
+    use crate::plan::of_expression;
+
+    /// What is refused of an expression before its table is known is what is refused with it.
+    #[test]
+    fn an_expression_gives_what_the_language_says() {
+        let decimal = |precision, scale| Decimal { precision, scale };
+        let fields: [Scalar; 16] = [
+            Boolean,
+            Int,
+            Long,
+            Float,
+            Double,
+            String,
+            Bytes,
+            Date,
+            Timestamp,
+            LocalTimestamp,
+            Time,
+            Uuid,
+            Json,
+            decimal(12, 2),
+            decimal(20, 2),
+            decimal(21, 2),
+        ];
+        let types = [
+            Type::Bool,
+            Type::Int,
+            Type::Double,
+            Type::Decimal,
+            Type::String,
+            Type::Bytes,
+            Type::Date,
+            Type::Time,
+            Type::LocalTimestamp,
+            Type::Timestamp,
+            Type::Uuid,
+        ];
+        for field in fields {
+            for r#type in &types {
+                let given = of_expression(r#type);
+                assert_eq!(
+                    choose(given.as_ref(), field, None).is_ok(),
+                    field.from_expressions().contains(r#type),
+                    "{field:?} {type}"
+                );
+            }
+        }
     }
 }

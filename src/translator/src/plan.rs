@@ -172,11 +172,6 @@ impl<'p> Planner<'p> {
     fn step(&mut self, field: &Field, path: &str) -> Option<(Step, bool)> {
         let source = match &field.shape {
             Shape::Scalar { source, .. } | Shape::Enum { source, .. } => source,
-            Shape::Array { .. } => {
-                let message = format!("field {path} is an array, which is not carried yet");
-                self.say(Finding::error(&mapping::ARRAY, field.name.place(), message));
-                return None;
-            }
             Shape::Record { .. } => return None,
         };
         let (origin, given, nullable, from) = self.origin(source)?;
@@ -312,18 +307,15 @@ impl<'p> Planner<'p> {
                 Some((convert, one_to_one))
             }
             Err(Refused { code, reason, fix }) => {
-                let place = match (&field.shape, parse) {
-                    (_, Some(parse)) if code == &mapping::PARSE_FORMAT => parse.format.place(),
-                    (Shape::Scalar { r#type, .. }, _) => r#type.place(),
+                let place = match &field.shape {
+                    Shape::Scalar { r#type, .. } => r#type.place(),
                     _ => place_of(source),
                 };
                 let wanted = match &field.shape {
                     Shape::Scalar { r#type, .. } => word(r#type.value),
                     _ => "enum".into(),
                 };
-                let message = if code == &mapping::PARSE_FORMAT {
-                    format!("field {path} cannot be read by its format")
-                } else if code == &mapping::CODES {
+                let message = if code == &mapping::CODES {
                     format!("the codes of field {path} do not fit {from}")
                 } else {
                     format!("{from} cannot become {wanted} (field {path})")
@@ -383,7 +375,7 @@ fn place_of(source: &Source) -> Place {
     }
 }
 
-fn of_expression(r#type: &Type) -> Option<ValueType> {
+pub(crate) fn of_expression(r#type: &Type) -> Option<ValueType> {
     Some(match r#type {
         Type::Null => return None,
         Type::Bool => ValueType::Bool,
@@ -404,6 +396,6 @@ fn of_expression(r#type: &Type) -> Option<ValueType> {
 fn of_fault(text: &Spanned<String>, fault: Fault) -> Finding {
     let mut finding = Finding::error(fault.code, text.place_within(fault.at), fault.message);
     finding.reason = fault.reason;
-    finding.remedy = fault.remedy;
+    finding.remedy = fault.remedy.or(Some(fault.code.remedy.to_owned()));
     finding
 }

@@ -1,4 +1,4 @@
-//! Dates and times that stand in text: a strftime-like format, compiled, strict.
+//! Dates and times that stand in text, read by a format: strict.
 //!
 //! Every character must be as the format says, and nothing may follow: what is not understood is
 //! refused, never guessed.
@@ -6,41 +6,15 @@
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use onramp_finding::codes::mapping;
-use onramp_language::Ambiguous;
+use onramp_language::{Ambiguous, Moment, Parse, TimeFormat, TimePart};
 
 use crate::convert::{Out, Refusal};
-
-/// What the text is read as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Target {
-    Date,
-    Time,
-    LocalTimestamp,
-    Timestamp,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Year,
-    Month,
-    MonthName,
-    Day,
-    DayOfYear,
-    Hour,
-    Hour12,
-    HalfDay,
-    Minute,
-    Second,
-    Fraction,
-    Offset,
-    Literal(u8),
-}
 
 /// A compiled format.
 #[derive(Debug)]
 pub(crate) struct TextTime {
-    parts: Vec<Part>,
-    target: Target,
+    format: TimeFormat,
+    moment: Moment,
     zone: Option<TimeZone>,
     ambiguous: Ambiguous,
 }
@@ -57,110 +31,39 @@ fn refused(reason: &'static str) -> Refusal {
 }
 
 impl TextTime {
-    /// Compiles a format, or says why it cannot serve the field's type.
-    pub(crate) fn compile(
-        format: &str,
-        zone: Option<&str>,
-        ambiguous: Ambiguous,
-        target: Target,
-    ) -> Result<Self, String> {
-        let mut parts = Vec::new();
-        directives(format, &mut parts)?;
-        let has = |part| parts.contains(&part);
-        let date = has(Part::Year)
-            && (has(Part::DayOfYear)
-                || (has(Part::Day) && (has(Part::Month) || has(Part::MonthName))));
-        let any_date = parts.iter().any(|p| {
-            use Part::*;
-            matches!(p, Year | Month | MonthName | Day | DayOfYear)
-        });
-        // What is finer than the text says is zero; what is coarser must be there.
-        let time = (has(Part::Hour) || (has(Part::Hour12) && has(Part::HalfDay)))
-            && (has(Part::Minute) || !has(Part::Second))
-            && (has(Part::Second) || !has(Part::Fraction));
-        let any_time = parts.iter().any(|p| {
-            use Part::*;
-            matches!(p, Hour | Hour12 | HalfDay | Minute | Second | Fraction)
-        });
-        let offset = has(Part::Offset);
-        for part in &parts {
-            if !matches!(part, Part::Literal(_)) && parts.iter().filter(|p| *p == part).count() > 1
-            {
-                return Err("the format says one part twice".into());
-            }
+    /// Compiles what a field's `parse`, `zone` and `ambiguous` say.
+    pub(crate) fn new(parse: &Parse) -> Self {
+        TextTime {
+            format: parse.parts.clone(),
+            moment: parse.moment,
+            zone: parse.zone.as_ref().map(|(_, zone)| zone.clone()),
+            ambiguous: parse.ambiguous,
         }
-        match target {
-            Target::Time => {
-                if !time {
-                    return Err(
-                        "the format lacks the hour, or a part between hour and its finest".into(),
-                    );
-                }
-                if any_date {
-                    return Err("the format has a date, which a time would lose".into());
-                }
-            }
-            _ if !date => return Err("the format lacks the year, the month or the day".into()),
-            Target::Date if any_time => {
-                return Err("the format has a time of day, which a date would lose".into());
-            }
-            Target::LocalTimestamp | Target::Timestamp if !time => {
-                return Err(
-                    "the format lacks the hour, or a part between hour and its finest".into(),
-                );
-            }
-            _ => {}
-        }
-        if offset && target != Target::Timestamp {
-            return Err("only a timestamp has an offset (%z)".into());
-        }
-        if target == Target::Timestamp && offset == zone.is_some() {
-            return Err(if offset {
-                "the format has an offset (%z), so zone would be ignored".into()
-            } else {
-                "a timestamp needs zone, or an offset (%z) in the format".into()
-            });
-        }
-        let zone = match zone {
-            Some(_) if target != Target::Timestamp => {
-                return Err("zone belongs to a timestamp alone".into());
-            }
-            Some(name) => Some(
-                TimeZone::get(name).map_err(|_| format!("there is no time zone named {name:?}"))?,
-            ),
-            None => None,
-        };
-        Ok(TextTime {
-            parts,
-            target,
-            zone,
-            ambiguous,
-        })
     }
 
     /// Reads a text.
     pub(crate) fn read<'a>(&self, text: &str) -> Result<Out<'a>, Refusal> {
         let mut rest = text.as_bytes();
         let mut read = Read::default();
-        for part in &self.parts {
+        for part in self.format.parts() {
             match part {
-                Part::Literal(byte) => {
+                TimePart::Literal(byte) => {
                     if rest.first() != Some(byte) {
                         return Err(refused("the text is not of the format"));
                     }
                     rest = &rest[1..];
                 }
-                Part::Year => read.year = digits(&mut rest, 4)?,
-                Part::Month => read.month = digits(&mut rest, 2)?,
-                Part::Day => read.day = digits(&mut rest, 2)?,
-                Part::DayOfYear => read.day_of_year = Some(digits(&mut rest, 3)?),
-                Part::Hour | Part::Hour12 => read.hour = digits(&mut rest, 2)?,
-                Part::Minute => read.minute = digits(&mut rest, 2)?,
-                Part::Second => read.second = digits(&mut rest, 2)?,
-                Part::Fraction => read.micros = fraction(&mut rest)?,
-                Part::MonthName => read.month = month_name(&mut rest)?,
-                Part::HalfDay => read.afternoon = Some(half_day(&mut rest)?),
-                Part::Offset => read.offset_s = offset(&mut rest)?,
+                TimePart::Year => read.year = digits(&mut rest, 4)?,
+                TimePart::Month => read.month = digits(&mut rest, 2)?,
+                TimePart::Day => read.day = digits(&mut rest, 2)?,
+                TimePart::DayOfYear => read.day_of_year = Some(digits(&mut rest, 3)?),
+                TimePart::Hour | TimePart::Hour12 => read.hour = digits(&mut rest, 2)?,
+                TimePart::Minute => read.minute = digits(&mut rest, 2)?,
+                TimePart::Second => read.second = digits(&mut rest, 2)?,
+                TimePart::Fraction => read.micros = fraction(&mut rest)?,
+                TimePart::MonthName => read.month = month_name(&mut rest)?,
+                TimePart::HalfDay => read.afternoon = Some(half_day(&mut rest)?),
+                TimePart::Offset => read.offset_s = offset(&mut rest)?,
             }
         }
         if !rest.is_empty() {
@@ -181,7 +84,7 @@ impl TextTime {
         }
         let seconds = i64::from(read.hour * 3600 + read.minute * 60 + read.second);
         let time = seconds * 1_000_000 + i64::from(read.micros);
-        if self.target == Target::Time {
+        if self.moment == Moment::Time {
             return Ok(Out::Time(time));
         }
         let no_day = || refused("there is no such day");
@@ -201,13 +104,13 @@ impl TextTime {
             }
         };
         let micros = days * 86_400_000_000 + time;
-        match (self.target, &self.zone) {
-            (Target::Date, _) => Ok(Out::Date(days as i32)),
-            (Target::LocalTimestamp, _) | (Target::Time, _) => Ok(Out::LocalTimestamp(micros)),
-            (Target::Timestamp, None) => Ok(Out::Timestamp(
+        match (self.moment, &self.zone) {
+            (Moment::Date, _) => Ok(Out::Date(days as i32)),
+            (Moment::LocalTimestamp, _) | (Moment::Time, _) => Ok(Out::LocalTimestamp(micros)),
+            (Moment::Timestamp, None) => Ok(Out::Timestamp(
                 micros - i64::from(read.offset_s) * 1_000_000,
             )),
-            (Target::Timestamp, Some(zone)) => self.in_zone(zone, days, &read).map(Out::Timestamp),
+            (Moment::Timestamp, Some(zone)) => self.in_zone(zone, days, &read).map(Out::Timestamp),
         }
     }
 
@@ -248,55 +151,6 @@ struct Read {
     micros: i32,
     afternoon: Option<bool>,
     offset_s: i32,
-}
-
-fn directives(format: &str, parts: &mut Vec<Part>) -> Result<(), String> {
-    let mut chars = format.chars();
-    while let Some(c) = chars.next() {
-        if c != '%' {
-            let mut utf8 = [0; 4];
-            parts.extend(c.encode_utf8(&mut utf8).bytes().map(Part::Literal));
-            continue;
-        }
-        let part = match chars.next() {
-            Some('Y') => Part::Year,
-            Some('m') => Part::Month,
-            Some('b' | 'h') => Part::MonthName,
-            Some('d') => Part::Day,
-            Some('j') => Part::DayOfYear,
-            Some('H') => Part::Hour,
-            Some('I') => Part::Hour12,
-            Some('p') => Part::HalfDay,
-            Some('M') => Part::Minute,
-            Some('S') => Part::Second,
-            Some('f') => Part::Fraction,
-            Some('z') => Part::Offset,
-            Some('%') => Part::Literal(b'%'),
-            Some('F') => {
-                directives("%Y-%m-%d", parts)?;
-                continue;
-            }
-            Some('.') if chars.next() == Some('f') => {
-                parts.push(Part::Literal(b'.'));
-                Part::Fraction
-            }
-            Some(':') if chars.next() == Some('z') => Part::Offset,
-            Some('.' | ':') => return Err("of %. and %: only %.f and %:z are known".into()),
-            Some('R') => {
-                directives("%H:%M", parts)?;
-                continue;
-            }
-            Some('T') => {
-                directives("%H:%M:%S", parts)?;
-                continue;
-            }
-            Some('y') => return Err("%y leaves the century to be guessed".into()),
-            Some(other) => return Err(format!("the format has %{other}, which is not known")),
-            None => return Err("the format ends in a lone %".into()),
-        };
-        parts.push(part);
-    }
-    Ok(())
 }
 
 #[inline]

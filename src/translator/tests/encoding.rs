@@ -41,6 +41,17 @@ r:
     n: { type: 'decimal(38,4)', from: m, optional: true }
 ";
 
+/// Every field of one value once more, optional, over a column of its own: `b` and `null_b`.
+fn with_optional_twins() -> String {
+    let twins = FIELDS.lines().filter_map(|line| {
+        let (name, rest) = line.split_once(": {")?;
+        let plain = !name.starts_with(' ') && !rest.contains("optional");
+        let rest = rest.replacen("from: ", "optional: true, from: null_", 1);
+        plain.then(|| format!("null_{name}: {{{rest}\n"))
+    });
+    FIELDS.to_owned() + &twins.collect::<String>()
+}
+
 fn theirs(schema: &Schema, value: Avro) -> Vec<u8> {
     let writer = GenericDatumWriter::builder(schema).build().unwrap();
     writer.write_value_to_vec(value).unwrap()
@@ -68,6 +79,18 @@ struct Row {
     e: usize,
     o: Option<String>,
     m: Option<i128>,
+    /// Which of the optional twins are null: bit by bit.
+    nulls: u32,
+}
+
+/// So many fields have an optional twin.
+const PLAIN: usize = 15;
+
+impl Row {
+    /// What the twin of the field at a place holds.
+    fn twin<T: Clone>(&self, at: usize, value: &T) -> Option<T> {
+        (self.nulls >> at & 1 == 0).then(|| value.clone())
+    }
 }
 
 fn rows() -> impl Strategy<Value = Row> {
@@ -94,9 +117,10 @@ fn rows() -> impl Strategy<Value = Row> {
             any::<Option<String>>(),
             m,
         ),
+        any::<u32>(),
     )
         .prop_map(
-            |((l, b, i, f, d), (s, y, n, dt, ts), (t, u, e, o, m))| Row {
+            |((l, b, i, f, d), (s, y, n, dt, ts), (t, u, e, o, m), nulls)| Row {
                 l,
                 b,
                 i,
@@ -112,6 +136,7 @@ fn rows() -> impl Strategy<Value = Row> {
                 e,
                 o,
                 m,
+                nulls,
             },
         )
 }
@@ -143,7 +168,7 @@ fn expected(row: &Row) -> Avro {
             optional(row.m.map(|m| Avro::Decimal(minimal(m)))),
         ),
     ]);
-    let fields = vec![
+    let mut fields = vec![
         ("id", Avro::Long(row.l)),
         ("b", Avro::Boolean(row.b)),
         ("i", Avro::Int(row.i)),
@@ -163,7 +188,13 @@ fn expected(row: &Row) -> Avro {
         ("o", optional(row.o.clone().map(Avro::String))),
         ("r", inner),
     ];
-    Avro::Record(fields.into_iter().map(|(n, v)| (n.to_owned(), v)).collect())
+    let twins: Vec<_> = fields[..PLAIN]
+        .iter()
+        .enumerate()
+        .map(|(at, (name, value))| (format!("null_{name}"), optional(row.twin(at, value))))
+        .collect();
+    let fields = fields.drain(..).map(|(n, v)| (n.to_owned(), v));
+    Avro::Record(fields.chain(twins).collect())
 }
 
 #[test]
@@ -187,8 +218,14 @@ fn as_apache_avro_encodes() {
         nullable("o", ValueType::Text),
         nullable("m", ValueType::Decimal(Some((38, 4)))),
     ]);
+    let twins: Vec<_> = described.columns[..PLAIN]
+        .iter()
+        .map(|c| nullable(&format!("null_{}", c.name), c.value_type.clone()))
+        .collect();
+    described.columns.extend(twins);
     described.before = onramp_connector::BeforeImage::Whole;
-    let product = product(HEAD, FIELDS);
+    let product = product(HEAD, &with_optional_twins());
+    assert_eq!(product.fields.len(), 2 + 2 * PLAIN);
     assert_eq!(onramp_translator::check(&product, &described), []);
     let schema = Schema::parse_str(&contract(&product).value_schema).unwrap();
     let layout = layout(&described);
@@ -196,7 +233,7 @@ fn as_apache_avro_encodes() {
     proptest!(|(row in rows())| {
         let code = ["A", "BB", "?"][row.e];
         let decimal = |mantissa, scale| Value::Decimal(Decimal { mantissa, scale });
-        let cells: Vec<Given<'_>> = [
+        let mut cells: Vec<Given<'_>> = [
             Value::Int(row.l), Value::Bool(row.b), Value::Int(row.i.into()), Value::Float(row.f),
             Value::Double(row.d), Value::Text(&row.s), Value::Bytes(&row.y),
             decimal(row.n.into(), 2), Value::Date(row.dt), Value::Timestamp(row.ts),
@@ -205,6 +242,9 @@ fn as_apache_avro_encodes() {
             row.o.as_deref().map_or(Value::Null, Value::Text),
             row.m.map_or(Value::Null, |m| decimal(m, 4)),
         ].into_iter().map(Some).collect();
+        for at in 0..PLAIN {
+            cells.push(row.twin(at, &cells[at]).unwrap_or(Some(Value::Null)));
+        }
         let mut log = Log::new(layout.clone());
         log.begin("0/1").insert(&cells).commit();
         let mut arena = Arena::default();
@@ -289,6 +329,19 @@ fn text_dates_are_read_strictly() {
     let earlier = time(&london("earlier"), "20261025013000").unwrap();
     let later = time(&london("later"), "20261025013000").unwrap();
     assert_eq!(later - earlier, 3600 * second);
+    // 01:30 on the day when 01:00 becomes 02:00: as if the clocks had changed before, or not yet.
+    let gap = |ambiguous| time(&london(ambiguous), "20260329013000");
+    assert_eq!(gap("earlier"), Ok(1_774_744_200 * second));
+    assert_eq!(gap("later"), Ok(1_774_747_800 * second));
+    // The minutes around the gap have one moment each.
+    assert_eq!(
+        time(&london("fail"), "20260329005959"),
+        Ok(1_774_745_999 * second)
+    );
+    assert_eq!(
+        time(&london("fail"), "20260329020000"),
+        Ok(1_774_746_000 * second)
+    );
     let offset = "{ type: timestamp, from: c, parse: '%FT%T%.f%:z' }";
     assert_eq!(time(offset, "1970-01-01T01:00:00.5+01:00"), Ok(500_000));
     assert_eq!(time(offset, "1970-01-01T00:00:00.000001Z"), Ok(1));

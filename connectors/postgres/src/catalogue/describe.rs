@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use onramp_connector::{BeforeImage, Column, Ident, Index, TableDescription, ValueType};
 use onramp_finding::Failure;
+use tokio_postgres::types::ToSql;
 
 use super::session::Session;
 use super::toast;
@@ -170,9 +171,14 @@ async fn table(session: &Session, name: &Ident) -> Result<Option<Table>, Failure
         return Ok(None);
     };
     let oid: u32 = row.get(0);
-    let unique: Vec<Index> = session
-        .query(INDEXES, &[&oid])
-        .await?
+    let asked: [&(dyn ToSql + Sync); 1] = [&oid];
+    // Asked together, they share their round trips.
+    let (unique, leaves, columns) = tokio::try_join!(
+        session.query(INDEXES, &asked),
+        session.query(LEAVES, &asked),
+        session.query(COLUMNS, &asked),
+    )?;
+    let unique: Vec<Index> = unique
         .iter()
         .map(|r| Index {
             name: r.get(0),
@@ -182,22 +188,12 @@ async fn table(session: &Session, name: &Ident) -> Result<Option<Table>, Failure
             columns: r.get(4),
         })
         .collect();
-    let leaves: Vec<Leaf> = session
-        .query(LEAVES, &[&oid])
-        .await?
-        .iter()
-        .map(leaf)
-        .collect();
+    let leaves: Vec<Leaf> = leaves.iter().map(leaf).collect();
     let kind = letter(row.get(1));
     // Without a TOAST relation no row can be wide enough for any of its values to be left out. A
     // root without partitions does not say yet.
     let toasted = leaves.iter().any(|l| l.has_toast) || leaves.is_empty();
-    let mut columns: Vec<Column> = session
-        .query(COLUMNS, &[&oid])
-        .await?
-        .iter()
-        .map(column)
-        .collect();
+    let mut columns: Vec<Column> = columns.iter().map(column).collect();
     for column in &mut columns {
         column.may_be_left_out &= toasted;
     }

@@ -6,6 +6,7 @@
 
 pub(crate) mod describe;
 pub(crate) mod history;
+pub(crate) mod kept;
 pub(crate) mod preflight;
 pub(crate) mod prepare;
 pub(crate) mod publication;

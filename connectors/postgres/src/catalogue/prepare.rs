@@ -189,7 +189,6 @@ async fn guarded(
 
 /// Creates the slot. That waits until every transaction open now has ended, so those are shown.
 async fn create_slot(session: &Session, names: &Names) -> Result<Position, Failure> {
-    let watcher = Session::open(&names.target).await?;
     let create = async {
         // The wait has no bound of its own: only the application can end its transactions. But a
         // server that lost its client must not go on and leave a slot that nobody reads.
@@ -204,21 +203,32 @@ async fn create_slot(session: &Session, names: &Names) -> Result<Position, Failu
             .await
     };
     tokio::pin!(create);
+    let mut watcher = None;
     let made = loop {
         tokio::select! {
             made = &mut create => break made,
-            () = tokio::time::sleep(WAITING_SHOWN_EVERY) => show_open_transactions(&watcher, names).await?,
+            () = tokio::time::sleep(WAITING_SHOWN_EVERY) => {
+                let watcher = match &mut watcher {
+                    Some(watcher) => watcher,
+                    none => none.insert(Session::open(&names.target).await?),
+                };
+                show_open_transactions(watcher, names).await?;
+            }
         }
     };
     match made {
-        Ok(rows) => rows
-            .first()
-            .and_then(|r| Lsn::parse(r.get(0)))
-            .map(position)
-            .ok_or_else(|| {
-                let message = "the server made a slot without a position";
-                Failure::internal(&onramp_finding::codes::running::INTERNAL, message)
-            }),
+        Ok(rows) => {
+            // The session is used for other questions after this.
+            let reset = "RESET statement_timeout; RESET client_connection_check_interval";
+            session.run(reset).await.map_err(|e| session.refused(&e))?;
+            rows.first()
+                .and_then(|r| Lsn::parse(r.get(0)))
+                .map(position)
+                .ok_or_else(|| {
+                    let message = "the server made a slot without a position";
+                    Failure::internal(&onramp_finding::codes::running::INTERNAL, message)
+                })
+        }
         Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
             Err(may_not_create(
                 &format!("slot {}", names.slot),

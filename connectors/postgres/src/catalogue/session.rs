@@ -1,11 +1,13 @@
 //! An ordinary connection, with the settings that make values come alike everywhere.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use onramp_finding::codes::source as codes;
 use onramp_finding::{Code, Failure, Finding, Kind, Place};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, NoTls, Row, SimpleQueryMessage};
+use tokio_postgres::{Client, Config, NoTls, Row, SimpleQueryMessage, Statement};
 
 use crate::target::{Target, TlsMode};
 
@@ -17,9 +19,14 @@ pub(crate) const SETTINGS: &str = "-c DateStyle=ISO,YMD -c TimeZone=UTC -c extra
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How many statements stay prepared: more than the connector has.
+const PREPARED: usize = 32;
+
 /// One connection; closed when dropped.
 pub(crate) struct Session {
     client: Client,
+    /// By their text: to prepare one is a round trip and a plan, and many are asked again.
+    prepared: Mutex<HashMap<String, Statement>>,
     target: Target,
     _driver: tokio::task::JoinHandle<()>,
 }
@@ -94,6 +101,7 @@ impl Session {
         };
         Ok(Session {
             client,
+            prepared: Mutex::default(),
             target: target.clone(),
             _driver: driver,
         })
@@ -105,10 +113,27 @@ impl Session {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Failure> {
-        self.client
-            .query(sql, parameters)
+        self.try_query(sql, parameters)
             .await
             .map_err(|e| refused(&self.target, &e))
+    }
+
+    /// Whether the server is still at the other end, as far as is known.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.client.is_closed()
+    }
+
+    async fn statement(&self, sql: &str) -> Result<Statement, tokio_postgres::Error> {
+        let prepared = || self.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(statement) = prepared().get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.client.prepare(sql).await?;
+        let mut prepared = prepared();
+        if prepared.len() < PREPARED {
+            prepared.insert(sql.to_owned(), statement.clone());
+        }
+        Ok(statement)
     }
 
     /// Runs a query that always has a row.
@@ -141,7 +166,9 @@ impl Session {
         sql: &str,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, tokio_postgres::Error> {
-        self.client.query(sql, parameters).await
+        self.client
+            .query(&self.statement(sql).await?, parameters)
+            .await
     }
 
     /// The failure for an error that the caller has no better word for.

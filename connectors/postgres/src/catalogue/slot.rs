@@ -36,6 +36,8 @@ pub(crate) struct Slot {
     pub(crate) confirmed: Option<Lsn>,
     /// reserved, extended, unreserved, lost.
     pub(crate) wal_status: String,
+    /// Why the server gave it up, where it says so (from 17 on).
+    pub(crate) given_up: Option<String>,
     /// The log that it makes the server keep.
     pub(crate) retained_bytes: Option<i64>,
 }
@@ -55,8 +57,9 @@ pub(crate) async fn find(session: &Session, name: &str) -> Result<Option<Slot>, 
                     confirmed_flush_lsn::text, coalesce(wal_status, ''),
                     CASE WHEN pg_is_in_recovery() THEN NULL
                          ELSE pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::int8 END,
-                    (SELECT a.application_name FROM pg_stat_activity a WHERE a.pid = active_pid)
-               FROM pg_replication_slots WHERE slot_name = $1::text",
+                    (SELECT a.application_name FROM pg_stat_activity a WHERE a.pid = active_pid),
+                    to_jsonb(s) ->> 'invalidation_reason'
+               FROM pg_replication_slots s WHERE slot_name = $1::text",
             &[&name],
         )
         .await?;
@@ -70,6 +73,7 @@ pub(crate) async fn find(session: &Session, name: &str) -> Result<Option<Slot>, 
         wal_status: r.get(6),
         retained_bytes: r.get(7),
         holder: r.get(8),
+        given_up: r.get(9),
     }))
 }
 
@@ -144,15 +148,25 @@ fn fit(names: &Names, found: Option<&Slot>) -> Vec<Finding> {
             .remedy("name another slot in source.slot, or rename the gateway"),
         );
     } else if slot.wal_status == "lost" || slot.confirmed.is_none() {
-        out.push(lost(names));
+        out.push(lost(names, slot.given_up.as_deref()));
     }
     out
 }
 
 /// The slot's log is gone.
-fn lost(names: &Names) -> Finding {
+fn lost(names: &Names, given_up: Option<&str>) -> Finding {
+    let reason = match given_up {
+        None | Some("wal_removed") => {
+            "it kept more than max_slot_wal_keep_size, so the server removed it".to_owned()
+        }
+        Some("idle_timeout") => {
+            "nobody read it for longer than idle_replication_slot_timeout, so the server gave it up"
+                .to_owned()
+        }
+        Some(other) => format!("the server gave it up: {other}"),
+    };
     Finding::error(&codes::LOG_LOST, place(names), "the log that the slot held is gone")
-        .because("it kept more than max_slot_wal_keep_size, so the server removed it; changes in it can no longer be read")
+        .because(format!("{reason}; changes in it can no longer be read"))
         .remedy(format!(
             "the topics lack what happened since the last progress; start anew under another gateway name, or restore the missing changes first; then SELECT pg_drop_replication_slot({})",
             sql::literal(&names.slot)
@@ -178,7 +192,7 @@ fn hold(names: &Names, found: Option<&Slot>, progress: &Position) -> Result<(), 
     match found.confirmed {
         Some(confirmed) if confirmed <= at => Ok(()),
         Some(_) if found.of_another(names) => Ok(()),
-        None => refuse(lost(names)),
+        None => refuse(lost(names, found.given_up.as_deref())),
         Some(confirmed) => refuse(
             Finding::error(
                 &codes::SLOT_AHEAD,
@@ -275,6 +289,7 @@ pub(crate) mod tests {
             holder: None,
             confirmed: Some(Lsn(16)),
             wal_status: "reserved".into(),
+            given_up: None,
             retained_bytes: Some(0),
         }
     }

@@ -1,14 +1,11 @@
 //! From frames to a batch's items, without waiting and without copying a row.
 
-use std::collections::HashMap;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use onramp_connector::{
-    Batch, BeforeImage, Begin, Change, Item, Operation, Span, TableId, TableLayout,
-};
+use onramp_connector::{Batch, Begin, Change, Item, Operation, Span, TableId, TableLayout};
 use onramp_finding::codes::source as codes;
 use onramp_finding::{Failure, Finding, Kind, Place};
 use postgres_protocol::message::backend;
@@ -16,6 +13,7 @@ use postgres_protocol::message::backend;
 use super::feedback::Shared;
 use super::message::{self, Message, Old};
 use super::number::Numbers;
+use super::tables::{Described, Learnt, Tables};
 use crate::decode::EPOCH_US;
 use crate::lsn::Lsn;
 use crate::target::Target;
@@ -35,15 +33,6 @@ enum Within {
     Transaction,
     /// One that the starting position holds already.
     Known,
-}
-
-/// A table of this session, as the log last described it.
-struct Table {
-    id: TableId,
-    /// Whether its old images are to be whole.
-    whole: bool,
-    /// The Relation message itself: the same again changes nothing.
-    described: Vec<u8>,
 }
 
 /// Why reading ended before the buffer did.
@@ -73,12 +62,7 @@ pub(super) struct Assembler {
     position: u64,
     /// The furthest place that the server named.
     seen: u64,
-    tables: Vec<Arc<TableLayout>>,
-    relations: HashMap<u32, Table>,
-    /// The relation of the last row: most rows follow one of their own table.
-    last: Option<(u32, TableId, bool)>,
-    /// What was learnt from the catalogue for a description not yet read.
-    learnt: Option<(u32, Vec<u8>, TableLayout)>,
+    tables: Tables,
     /// Texts of Begin items, put behind the frames; and where those items are.
     texts: Vec<u8>,
     begins: Vec<usize>,
@@ -99,17 +83,14 @@ impl Assembler {
             within: Within::Nothing,
             position: from.0,
             seen: from.0,
-            tables: Vec::new(),
-            relations: HashMap::new(),
-            last: None,
-            learnt: None,
+            tables: Tables::default(),
             texts: Vec::new(),
             begins: Vec::new(),
         }
     }
 
     pub(super) fn tables(&self) -> &[Arc<TableLayout>] {
-        &self.tables
+        self.tables.layouts()
     }
 
     pub(super) fn lag_bytes(&self) -> u64 {
@@ -117,8 +98,8 @@ impl Assembler {
     }
 
     /// The layout of a table that reading stopped at.
-    pub(super) fn learn(&mut self, oid: u32, described: Vec<u8>, layout: TableLayout) {
-        self.learnt = Some((oid, described, layout));
+    pub(super) fn learn(&mut self, learnt: Learnt) {
+        self.tables.learn(learnt);
     }
 
     /// Reads whole frames; an error is kept for the next call where there is something before it.
@@ -278,14 +259,19 @@ impl Assembler {
             }
             Message::Commit { end_lsn } => return self.commit(end_lsn, batch, read),
             Message::Relation(relation) => {
-                if self.describe(relation.oid, bytes, batch) {
-                    read.stopped = Some(Stopped::AtRelation(at));
+                match self.tables.describe(relation.oid, bytes) {
+                    Described::Known => {}
+                    Described::New(id) => batch.items.push(Item::Layout(id)),
+                    Described::Unknown => read.stopped = Some(Stopped::AtRelation(at)),
                 }
                 return Ok(());
             }
             Message::Truncate { relations } => return self.truncate(relations, batch),
             Message::Other => return Ok(()),
         };
+        if let Some(id) = self.tables.row_of(relation) {
+            batch.items.push(Item::Layout(id));
+        }
         match self.within {
             Within::Transaction => {}
             Within::Known => return Ok(()),
@@ -358,37 +344,8 @@ impl Assembler {
         Ok(())
     }
 
-    /// A table's description. True where its layout must be learnt first.
-    fn describe(&mut self, oid: u32, bytes: &[u8], batch: &mut Batch) -> bool {
-        if self
-            .relations
-            .get(&oid)
-            .is_some_and(|table| table.described == bytes)
-        {
-            return false;
-        }
-        match self.learnt.take() {
-            Some((learnt, described, layout)) if learnt == oid && described == bytes => {
-                let id = TableId(self.tables.len() as u32);
-                let whole = layout.before == BeforeImage::Whole;
-                self.tables.push(Arc::new(layout));
-                self.relations.insert(
-                    oid,
-                    Table {
-                        id,
-                        whole,
-                        described,
-                    },
-                );
-                self.last = None;
-                batch.items.push(Item::Layout(id));
-                false
-            }
-            _ => true,
-        }
-    }
-
     fn truncate(&mut self, relations: &[u8], batch: &mut Batch) -> Result<(), Wrong> {
+        self.tables.truncated();
         match self.within {
             Within::Nothing => return Err(wrong("a change outside a transaction")),
             Within::Known => return Ok(()),
@@ -404,21 +361,13 @@ impl Assembler {
 
     #[inline]
     fn table(&mut self, oid: u32) -> Result<(TableId, bool), Wrong> {
-        if let Some((last, id, whole)) = self.last
-            && last == oid
-        {
-            return Ok((id, whole));
-        }
-        let table = self
-            .relations
-            .get(&oid)
-            .ok_or_else(|| wrong("a change of a table that was never described"))?;
-        self.last = Some((oid, table.id, table.whole));
-        Ok((table.id, table.whole))
+        self.tables
+            .find(oid)
+            .ok_or_else(|| wrong("a change of a table that was never described"))
     }
 
     fn less_than_whole(&self, table: TableId) -> Failure {
-        let name = &self.tables[table.0 as usize].name;
+        let name = &self.tables.layout(table).name;
         Failure::stop(
             Kind::Data,
             Finding::error(
@@ -436,10 +385,8 @@ impl Assembler {
         let place = Lsn(number(body, 1));
         let oid = &body[LOG_HEAD + 1..LOG_HEAD + 5];
         let oid = u32::from_be_bytes([oid[0], oid[1], oid[2], oid[3]]);
-        let name = self.relations.get(&oid).map_or_else(
-            || "a table not yet described".to_owned(),
-            |table| self.tables[table.id.0 as usize].name.to_string(),
-        );
+        let name = self.tables.name(oid);
+        let name = name.unwrap_or_else(|| "a table not yet described".to_owned());
         let (bytes, limit) = (length - HEAD, self.record_bytes);
         Failure::stop(
             Kind::Data,

@@ -25,6 +25,7 @@ mod number;
 mod pace;
 mod reader;
 pub(crate) mod relation;
+mod tables;
 mod tuple;
 
 use feedback::Shared;

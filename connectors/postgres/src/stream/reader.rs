@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::BufMut;
-use onramp_connector::{Acknowledge, Batch, Position, Stream, StreamLimits, TableLayout};
+use onramp_connector::{Acknowledge, Batch, Position, Stream, StreamLimits};
 use onramp_finding::Failure;
 use tokio::io::AsyncReadExt;
 use tokio::task::JoinHandle;
@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::assemble::{Assembler, Stopped};
 use super::feedback::Acknowledger;
 use super::pace::{Pace, REST};
+use super::tables::Learnt;
 use super::{Open, relation};
 use crate::lsn::Lsn;
 use crate::stream::message::{self, Message};
@@ -42,9 +43,6 @@ pub(super) struct LogStream {
     /// The question to the catalogue that is under way.
     learning: Option<JoinHandle<Result<Learnt, Failure>>>,
 }
-
-/// A table's number, its description in the log, and the layout made from it.
-type Learnt = (u32, Vec<u8>, TableLayout);
 
 impl LogStream {
     pub(super) fn new(open: Open, from: Lsn, limits: StreamLimits) -> LogStream {
@@ -94,8 +92,14 @@ impl LogStream {
                     let error = WireError::Protocol("a table's description".into());
                     return Err(error.failure(&target, false));
                 };
-                let (oid, layout) = (table.oid, relation::layout(&target, &table).await?);
-                Ok((oid, described, layout))
+                let (oid, (layout, partitioned)) =
+                    (table.oid, relation::layout(&target, &table).await?);
+                Ok(Learnt {
+                    oid,
+                    described,
+                    layout,
+                    partitioned,
+                })
             })
         });
         let learnt = tokio::time::timeout(LEARNING, &mut *learning).await;
@@ -105,12 +109,12 @@ impl LogStream {
             return Err(self.cut("the server did not describe a table in time"));
         };
         self.learning = None;
-        let (oid, described, layout) = learnt.unwrap_or_else(|ended| {
+        let learnt = learnt.unwrap_or_else(|ended| {
             let error = WireError::Io(std::io::Error::other(ended.to_string()));
             Err(error.failure(&self.open.target, false))
         })?;
-        self.open.mapped.check(oid, &layout.name)?;
-        self.assembler.learn(oid, described, layout);
+        self.open.mapped.check(learnt.oid, &learnt.layout.name)?;
+        self.assembler.learn(learnt);
         Ok(())
     }
 

@@ -63,11 +63,11 @@ pub(crate) async fn decodings(
     Ok(columns.iter().map(decoding).collect())
 }
 
-/// Makes a table's layout.
+/// Makes a table's layout, and says whether its rows may be stored in partitions.
 pub(super) async fn layout(
     target: &Target,
     relation: &Relation<'_>,
-) -> Result<TableLayout, Failure> {
+) -> Result<(TableLayout, bool), Failure> {
     let session = Session::open(target).await?;
     let columns: Vec<(u32, i32)> = relation.columns.iter().map(|c| (c.oid, c.typmod)).collect();
     let decodings = decodings(&session, &columns).await?;
@@ -76,8 +76,10 @@ pub(super) async fn layout(
         table: relation.table.to_owned(),
     };
     let kind = session.query(KIND, &[&relation.oid]).await?;
-    let partitioned = kind.first().is_some_and(|row| row.get::<_, &str>(0) == "p");
-    let before = if partitioned {
+    let kind: Option<&str> = kind.first().map(|row| row.get(0));
+    // One that is gone by now may have been.
+    let partitioned = kind.is_none_or(|kind| kind == "p");
+    let before = if kind == Some("p") {
         // The leaf cannot be told from the log: what all leaves have is what counts.
         describe::tables(&session, std::slice::from_ref(&name))
             .await?
@@ -86,7 +88,8 @@ pub(super) async fn layout(
     } else {
         declared(relation)
     };
-    Ok(assemble(relation, name, before, decodings))
+    let layout = assemble(relation, name, before, decodings);
+    Ok((layout, partitioned))
 }
 
 /// What the table's own replica identity says.

@@ -15,6 +15,20 @@ pub(crate) struct Database {
     server: Config,
 }
 
+/// The server that this binary tests: 18 where its name says so, else 15.
+pub(crate) fn service() -> &'static str {
+    if env!("CARGO_CRATE_NAME").ends_with("_18") {
+        "postgres18"
+    } else {
+        "postgres15"
+    }
+}
+
+/// What the environment calls a fact of that server.
+pub(crate) fn variable(fact: &str) -> String {
+    format!("ONRAMP_TEST_{}_{fact}", service().to_uppercase())
+}
+
 /// The server that a variable names.
 pub(crate) fn server(variable: &str) -> Config {
     let url = std::env::var(variable).unwrap_or_else(|_| {
@@ -34,7 +48,7 @@ pub(crate) async fn connect(config: &Config) -> Client {
 
 impl Database {
     pub(crate) async fn new(name: &str) -> Database {
-        Database::on(server("ONRAMP_TEST_POSTGRES15_URL"), name).await
+        Database::on(server(&variable("URL")), name).await
     }
 
     /// A new database, whatever an earlier run left behind.

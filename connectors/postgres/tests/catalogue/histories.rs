@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use onramp_connector::{Connector, Position};
+use onramp_postgres::TlsMode;
 
-use crate::database::{Database, request};
+use crate::database::{Database, request, service};
 
 #[tokio::test]
 async fn progress_of_another_database_or_beyond_the_log_is_refused() {
@@ -31,13 +32,13 @@ async fn progress_of_another_database_or_beyond_the_log_is_refused() {
 }
 
 /// A server of the test's own, whose data it may spoil.
-struct Private {
+pub(crate) struct Private {
     folder: PathBuf,
     port: u16,
 }
 
 impl Private {
-    fn start() -> Private {
+    pub(crate) fn start() -> Private {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
@@ -53,9 +54,12 @@ impl Private {
             "ONRAMP_TEST_SERVICES is not set: eval \"$(integration-tests/services/services env)\"",
         );
         let done = Command::new(script)
-            .args([command, "postgres15"])
+            .args([command, service()])
             .env("ONRAMP_SERVICES_DATA", &self.folder)
-            .env("ONRAMP_PORT_POSTGRES15", self.port.to_string())
+            .env(
+                format!("ONRAMP_PORT_{}", service().to_uppercase()),
+                self.port.to_string(),
+            )
             .output()
             .unwrap();
         assert!(
@@ -67,7 +71,7 @@ impl Private {
 
     fn append(&self, file: &str, text: &str) {
         use std::io::Write;
-        let path = self.folder.join("postgres15").join(file);
+        let path = self.folder.join(service()).join(file);
         let mut file = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -76,7 +80,7 @@ impl Private {
         file.write_all(text.as_bytes()).unwrap();
     }
 
-    async fn database(&self) -> Database {
+    pub(crate) async fn database(&self) -> Database {
         let url = format!(
             "postgres://postgres:onramp@127.0.0.1:{}/postgres",
             self.port
@@ -150,6 +154,18 @@ async fn a_promoted_server_goes_on_from_before_the_switch_and_no_further() {
             .unwrap()
             .contains(&format!("between {switch} and {beyond}"))
     );
+
+    // A server that does not speak TLS, to one that must and one that would rather.
+    private.append("postgresql.conf", "ssl = off\n");
+    private.services("stop");
+    private.services("start");
+    db.names.target.tls = TlsMode::Require;
+    let failure = db.connector().identity().await.unwrap_err();
+    let found = (failure.findings[0].code.id, failure.retry);
+    assert_eq!(found, ("ONR-450", false), "{failure:?}");
+    db.names.target.tls = TlsMode::Prefer;
+    db.connector().identity().await.expect("in the clear");
+    db.sql = crate::database::connect(&db.config).await;
 
     // Without the level logical nothing can be decoded, so the slot must go first.
     db.run(&format!(

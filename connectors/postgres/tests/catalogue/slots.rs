@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use onramp_connector::{Acquired, Connector, Instance, Position};
 use onramp_finding::Severity;
 
-use crate::database::{Database, connect, remedy, request};
+use crate::database::{Database, connect, remedy, request, variable};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -113,8 +113,7 @@ struct Holder(Child);
 
 impl Holder {
     async fn of(db: &Database, application: &str) -> Holder {
-        let bin = std::env::var("ONRAMP_TEST_POSTGRES15_BIN")
-            .expect("ONRAMP_TEST_POSTGRES15_BIN is not set: eval the services' env");
+        let bin = std::env::var(variable("BIN")).expect("eval the services' env, which names it");
         let target = &db.names.target;
         let child = Command::new(format!("{bin}/pg_recvlogical"))
             .args(["--start", "--no-loop", "-f", "-", "-S", &db.names.slot])

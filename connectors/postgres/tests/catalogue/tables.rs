@@ -149,7 +149,7 @@ async fn a_generated_column_in_the_identity_is_refused_where_the_server_would_re
         "CREATE TABLE g (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) STORED);
         ALTER TABLE g REPLICA IDENTITY FULL; INSERT INTO g VALUES (1)";
     let wanted = request(&[("g", &["id"])]);
-    let older = Database::new("generated").await;
+    let older = Database::on(server("ONRAMP_TEST_POSTGRES15_URL"), "generated").await;
     older.run(MAKE).await;
     assert_eq!(older.look(&wanted).await, []);
     older.prepare(&wanted).await.unwrap();

@@ -23,12 +23,26 @@ pub(crate) struct Source {
     pub(crate) names: Names,
 }
 
+/// A fact of the server that this binary tests: of 18 where its name says so, else of 15.
+pub(crate) fn variable(fact: &str) -> String {
+    let version = if env!("CARGO_CRATE_NAME").ends_with("_18") {
+        18
+    } else {
+        15
+    };
+    let name = format!("ONRAMP_TEST_POSTGRES{version}_{fact}");
+    std::env::var(&name).unwrap_or_else(|_| {
+        panic!(
+            "{name} is not set: run integration-tests/services/services start, then \
+             eval \"$(integration-tests/services/services env)\""
+        )
+    })
+}
+
 pub(crate) fn config() -> Config {
-    let url = std::env::var("ONRAMP_TEST_POSTGRES15_URL").expect(
-        "ONRAMP_TEST_POSTGRES15_URL is not set: run integration-tests/services/services start \
-         postgres15, then eval \"$(integration-tests/services/services env postgres15)\"",
-    );
-    url.parse().expect("ONRAMP_TEST_POSTGRES15_URL is a URL")
+    variable("URL")
+        .parse()
+        .expect("a server's variable is a URL")
 }
 
 pub(crate) async fn connect(config: &Config) -> Client {
@@ -150,6 +164,8 @@ pub(crate) struct Log {
     pub(crate) position: Option<Position>,
     /// What the first table's old rows are said to hold.
     pub(crate) before: Option<BeforeImage>,
+    /// The same of the table of the last row.
+    pub(crate) last: Option<BeforeImage>,
 }
 
 /// Reads until so many transactions have ended.
@@ -169,6 +185,9 @@ pub(crate) async fn read(stream: &mut dyn Stream, commits: usize) -> Log {
         for item in &batch.items {
             seen += usize::from(*item == Item::Commit);
             log.lines.push(line(&batch, item));
+            if let Item::Change(change) = item {
+                log.last = Some(batch.layout(change.table).before.clone());
+            }
         }
         if batch.position.is_some() {
             log.position = batch.position.clone();

@@ -16,7 +16,7 @@ pub static TOO_LARGE: Code = Code {
     id: "ONR-202",
     title: "expression too large",
     reason: "Length, nesting and number of parts of an expression are bounded, so that reading a file takes bounded time and memory.",
-    example: "",
+    example: "where: row.a == 1 || row.a == 2 || row.a == 3 # and so on for 4 KiB; better: row.a in [1, 2, 3]",
     remedy: "Split it into several fields, or move the rule into the source as a generated column.",
 };
 
@@ -106,7 +106,7 @@ pub static EVALUATION: Code = Code {
     id: "ONR-212",
     title: "expression has no value for a row",
     reason: "The expression met a row that it cannot be computed for: a number overflows, a conversion does not read the text, or the log lacks a column's value. Nothing is guessed in its place.",
-    example: "",
+    example: "share: { type: long, expr: row.part / row.whole } # a row holds 0 in whole",
     remedy: "Make the expression deal with such rows, e.g. by a condition (cond ? a : b), or mend the row in the source.",
 };
 

@@ -7,7 +7,7 @@ pub static UNREADABLE: Code = Code {
     id: "ONR-101",
     title: "file cannot be read",
     reason: "A file that is named cannot be opened, or is not UTF-8 text. What it says would be missing from the gateway.",
-    example: "",
+    example: "products: [products/orders.yaml]\n# chmod 000 products/orders.yaml",
     remedy: "Check the path, the file's permissions and, in a container, that it is mounted.",
 };
 
@@ -88,7 +88,7 @@ pub static BOUNDS: Code = Code {
     id: "ONR-110",
     title: "file too large",
     reason: "Files are read within fixed bounds on length, depth, number of values and number of files, so that no file can exhaust the memory of the program that reads it.",
-    example: "",
+    example: "a: &a [x, x, x, x, x, x, x, x]\nb: &b [*a, *a, *a, *a, *a, *a, *a, *a]\nc: &c [*b, *b, *b, *b, *b, *b, *b, *b] # and so on",
     remedy: "Split the file. A file of one product is far below every bound.",
 };
 
@@ -223,7 +223,7 @@ pub static UNKNOWN_SETTING: Code = Code {
     id: "ONR-125",
     title: "setting names no key",
     reason: "An environment variable `ONRAMP_…` or a `--set` sets a key of the gateway file by its path. This one leads nowhere.",
-    example: "",
+    example: "$ ONRAMP_SOURCE__ULR=postgres://onramp@db/shop onramp check",
     remedy: "`ONRAMP_SOURCE__URL` and `--set source.url=…` set `url` under `source`; correct the path or remove the setting.",
 };
 

@@ -25,7 +25,7 @@ pub static AUTHORISATION: Code = Code {
     id: "ONR-503",
     title: "Kafka does not allow it",
     reason: "The user is known, but an access rule that the gateway needs is missing.",
-    example: "",
+    example: "$ kafka-acls.sh --bootstrap-server kafka-1:9092 --remove --allow-principal User:onramp --topic commerce.orders.v1",
     remedy: "Allow the user to create, describe, read and write the products' topics, onramp.<gateway>.progress and onramp.claims, to describe their settings, and to write and describe the transactional id onramp_<gateway>.",
 };
 
@@ -43,7 +43,7 @@ pub static TOPIC_MISSING: Code = Code {
     id: "ONR-505",
     title: "topic missing",
     reason: "A topic that the gateway publishes to is not there, or went away while it ran.",
-    example: "",
+    example: "$ kafka-topics.sh --bootstrap-server kafka-1:9092 --delete --topic commerce.orders.v1",
     remedy: "Find out who deleted it. If its data may be lost, order a back-fill; else restore it.",
 };
 
@@ -52,7 +52,7 @@ pub static TOPIC_SETTINGS: Code = Code {
     id: "ONR-506",
     title: "topic settings do not fit",
     reason: "An existing topic has settings under which events would be lost or refused.",
-    example: "",
+    example: "$ kafka-configs.sh --bootstrap-server kafka-1:9092 --topic commerce.orders.v1 --alter --add-config cleanup.policy=delete",
     remedy: "Change the topic's settings as printed, or let the gateway create the topic.",
 };
 
@@ -61,7 +61,7 @@ pub static TOPIC_PARTITIONS: Code = Code {
     id: "ONR-507",
     title: "partition count differs",
     reason: "The key decides the partition. With another count the same key goes elsewhere and its order is lost.",
-    example: "",
+    example: "$ kafka-topics.sh --bootstrap-server kafka-1:9092 --alter --topic commerce.orders.v1 --partitions 12",
     remedy: "Publish a new version of the product, whose topic has the count that is wanted.",
 };
 
@@ -70,7 +70,7 @@ pub static TOPIC_RECREATED: Code = Code {
     id: "ONR-508",
     title: "topic was recreated",
     reason: "A topic of this name is there, but it is not the one that progress tells of: what had been published is gone.",
-    example: "",
+    example: "$ kafka-topics.sh --bootstrap-server kafka-1:9092 --delete --topic commerce.orders.v1 # and --create again",
     remedy: "Restore the topic, or start the product anew: retire it, then order a back-fill.",
 };
 
@@ -88,8 +88,8 @@ pub static TOPIC_CLAIMED: Code = Code {
     id: "ONR-510",
     title: "topic belongs to another gateway",
     reason: "Two gateways on one topic would each publish their own truth for the same keys. The first claim holds until it is released.",
-    example: "",
-    remedy: "Give the product another name, or release the topic from the gateway that owns it.",
+    example: "product: commerce.orders.v1 # another gateway publishes a product of this name",
+    remedy: "Give the product another name. Or have the gateway that owns the topic give it back: retire the product there, start it once, then `onramp release-topic`.",
 };
 
 /// Progress of a newer program.
@@ -97,7 +97,7 @@ pub static PROGRESS_NEWER: Code = Code {
     id: "ONR-511",
     title: "progress is of a newer format",
     reason: "A newer version of the program wrote it, and may mean what this one does not know.",
-    example: "",
+    example: "{\"format\": 999}",
     remedy: "Start that version, or a later one.",
 };
 
@@ -106,7 +106,7 @@ pub static PROGRESS_DAMAGED: Code = Code {
     id: "ONR-512",
     title: "progress cannot be read",
     reason: "A record of the progress topic is not what the program writes. Starting without it would lose or double events.",
-    example: "",
+    example: "$ kafka-console-producer.sh --bootstrap-server kafka-1:9092 --topic onramp.legacy_shop.progress",
     remedy: "Find out who wrote to the topic; nobody but the gateway may.",
 };
 
@@ -115,7 +115,7 @@ pub static PROGRESS_UNSTABLE: Code = Code {
     id: "ONR-513",
     title: "the end of progress is not settled",
     reason: "A transaction on the progress topic is still open, so that a newer position may stand behind it. It may be another program's, or one that hangs.",
-    example: "",
+    example: "$ kafka-transactions.sh --bootstrap-server kafka-1:9092 find-hanging --broker-id 1",
     remedy: "Find it with kafka-transactions.sh find-hanging, and end it with abort if nobody does.",
 };
 
@@ -124,7 +124,7 @@ pub static FENCED: Code = Code {
     id: "ONR-514",
     title: "fenced",
     reason: "Another producer of this transactional id has begun, or the brokers gave this one up after a time-out. What was not committed is aborted.",
-    example: "",
+    example: "error[ONR-514]: fenced: another producer of onramp_legacy_shop has begun",
     remedy: "Nothing, where another copy of the gateway runs; else see what kept this one from committing.",
 };
 
@@ -133,7 +133,7 @@ pub static ABORTED: Code = Code {
     id: "ONR-515",
     title: "transaction aborted",
     reason: "The brokers could not take or commit a transaction. No consumer that reads committed sees any of it; the gateway does it again from its progress.",
-    example: "",
+    example: "error[ONR-515]: transaction aborted: the coordinator moved while it was open",
     remedy: "Look at the brokers if it comes often.",
 };
 
@@ -142,7 +142,7 @@ pub static TOO_LONG: Code = Code {
     id: "ONR-516",
     title: "transaction takes too long",
     reason: "A source transaction is never split, and the brokers end a Kafka transaction after transaction.max.timeout.ms. Trying again would take as long.",
-    example: "",
+    example: "UPDATE ordr_hdr SET ccy_cd = 'GBP'; -- 200 million rows in one transaction",
     remedy: "Raise the brokers' transaction.max.timeout.ms (and transaction.timeout.ms, where kafka.properties sets it), then start again.",
 };
 
@@ -169,7 +169,7 @@ pub static EVENT_REFUSED: Code = Code {
     id: "ONR-519",
     title: "event refused by the broker",
     reason: "The brokers take the topic, but not this event; they would refuse it again.",
-    example: "",
+    example: "$ kafka-configs.sh --bootstrap-server kafka-1:9092 --topic commerce.orders.v1 --alter --add-config message.timestamp.before.max.ms=1000",
     remedy: "Look at the topic's settings (message.timestamp.*, schema validation) and the brokers' log.",
 };
 
@@ -178,7 +178,7 @@ pub static CLIENT: Code = Code {
     id: "ONR-520",
     title: "Kafka client failed",
     reason: "The client library or the brokers gave an error that has no page of its own.",
-    example: "",
+    example: "error[ONR-520]: Kafka client failed: the library's own message",
     remedy: "The gateway starts over from its progress; look at the brokers if it comes often.",
 };
 
@@ -187,7 +187,7 @@ pub static STALLED: Code = Code {
     id: "ONR-521",
     title: "Kafka takes no events",
     reason: "The brokers are connected or were, but no event was taken for so long that the transaction would run out of time.",
-    example: "",
+    example: "error[ONR-521]: Kafka takes no events: in-sync replicas are fewer than min.insync.replicas",
     remedy: "Look at the brokers: leaders, in-sync replicas against min.insync.replicas, disks, quotas.",
 };
 
@@ -196,8 +196,26 @@ pub static TOPIC_ID_UNKNOWN: Code = Code {
     id: "ONR-522",
     title: "topic has no identity",
     reason: "The brokers are too old to give topics an id (before 2.8): a topic that was deleted and made again cannot be told from the old one.",
-    example: "",
+    example: "$ kafka-broker-api-versions.sh --bootstrap-server kafka-1:9092 # of brokers before 2.8",
     remedy: "Upgrade the brokers; until then nobody may recreate a product's topic.",
+};
+
+/// The topic's product is still published.
+pub static TOPIC_IN_USE: Code = Code {
+    id: "ONR-523",
+    title: "topic still published",
+    reason: "A gateway that publishes to a topic which it has given back would write beside its next owner, or claim it again at its next start.",
+    example: "onramp release-topic commerce.orders.v1   # while its file says status: active",
+    remedy: "Write status: retired into the product's file and start the gateway once, so that its progress says so; then release the topic. Where the gateway goes for good, drop its slot and delete its progress topic instead.",
+};
+
+/// The topic is not this gateway's to release.
+pub static TOPIC_NOT_HELD: Code = Code {
+    id: "ONR-524",
+    title: "topic not held",
+    reason: "A gateway can give back only what it holds. Another's claim is that gateway's to release.",
+    example: "onramp release-topic commerce.orders.v1   # with another gateway's file",
+    remedy: "Look at the topic's name, and at the gateway file: run the command with the file of the gateway that holds the topic.",
 };
 
 /// All of them, in order.
@@ -224,4 +242,6 @@ pub const ALL: &[&Code] = &[
     &CLIENT,
     &STALLED,
     &TOPIC_ID_UNKNOWN,
+    &TOPIC_IN_USE,
+    &TOPIC_NOT_HELD,
 ];

@@ -26,3 +26,25 @@ pub fn all() -> Vec<&'static Code> {
     ]
     .concat()
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_code_has_its_number_and_a_whole_page() {
+        let all = super::all();
+        for pair in all.windows(2) {
+            assert!(pair[0].id < pair[1].id, "{} {}", pair[0].id, pair[1].id);
+        }
+        for code in all {
+            let number = code.id.strip_prefix("ONR-").unwrap_or_default();
+            assert!(
+                number.len() == 3 && number.bytes().all(|b| b.is_ascii_digit()),
+                "{}",
+                code.id
+            );
+            for part in [code.title, code.reason, code.example, code.remedy] {
+                assert!(!part.trim().is_empty(), "{} lacks a part", code.id);
+            }
+        }
+    }
+}

@@ -7,7 +7,7 @@ pub static REGISTRY_UNREACHABLE: Code = Code {
     id: "ONR-601",
     title: "schema registry unreachable",
     reason: "The registry did not answer in time, refused the connection, or answered that it cannot work now. No event is published under a schema that is not registered.",
-    example: "",
+    example: "registry: { url: \"http://registry:8082\" } # nothing listens there",
     remedy: "Nothing, where it is only starting: it is tried again. Otherwise check registry.url and the registry's own log.",
 };
 
@@ -16,7 +16,7 @@ pub static REGISTRY_REFUSED: Code = Code {
     id: "ONR-602",
     title: "schema registry refuses access",
     reason: "The registry does not know the user, or does not allow it the request. Trying again cannot help, and could lock the account.",
-    example: "",
+    example: "registry: { url: \"https://registry:8081\", username: onramp } # the password is missing",
     remedy: "Check registry.username and registry.password, and that the user may read and write the subjects of the products and their configuration.",
 };
 
@@ -43,7 +43,7 @@ pub static REGISTRY_TLS: Code = Code {
     id: "ONR-605",
     title: "schema registry not trusted",
     reason: "The TLS handshake failed: the certificate is not signed by an authority that is trusted here, names another host, or has expired.",
-    example: "",
+    example: "registry: { url: \"https://registry:8081\" } # its authority is the company's own, and ca is missing",
     remedy: "Set registry.ca to the authority's certificate, or renew the registry's own.",
 };
 
@@ -52,7 +52,7 @@ pub static REGISTRY_SCHEMA: Code = Code {
     id: "ONR-606",
     title: "schema refused by the registry",
     reason: "The registry holds the schema for invalid, or for incompatible with a version that the subject has.",
-    example: "",
+    example: "total: { type: string, from: total_text } # it was a decimal in the version before",
     remedy: "Compare the product's contract with the subject's versions; a breaking change is a new version of the product.",
 };
 
@@ -79,7 +79,7 @@ pub static VERSION_UNREADABLE: Code = Code {
     id: "ONR-612",
     title: "version cannot be compared",
     reason: "A version of the subject is not Avro, refers to schemas elsewhere, or cannot be read: whether the contract may follow it cannot be told.",
-    example: "",
+    example: "$ curl https://registry:8081/subjects/commerce.orders.v1-value/versions/1 # says \"schemaType\": \"PROTOBUF\"",
     remedy: "See who registered it; delete the version where no event was written with it, or start a new version of the product.",
 };
 
@@ -88,7 +88,7 @@ pub static CONTRACT_GONE: Code = Code {
     id: "ONR-613",
     title: "published contract gone from the registry",
     reason: "The product was published before, and its events carry schema ids, but the subject has no version: it is another registry, or an emptied one. A new schema could get an id that earlier events carry with another meaning.",
-    example: "",
+    example: "registry: { url: \"https://new-registry:8081\" } # the old one's data was not moved",
     remedy: "Check registry.url; restore the registry's data with its ids.",
 };
 
@@ -106,7 +106,7 @@ pub static REGISTRY_WOULD_REFUSE: Code = Code {
     id: "ONR-615",
     title: "registry would refuse the contract",
     reason: "The registry's own check finds the contract incompatible, so that registering it would fail.",
-    example: "",
+    example: "status: { type: enum, from: ord_stat, values: { \"N\": NEW } } # the registry's level was set to FORWARD by hand",
     remedy: "Follow the registry's messages, or start a new version of the product.",
 };
 

@@ -7,7 +7,7 @@ pub static CANNOT_LISTEN: Code = Code {
     id: "ONR-700",
     title: "address not free",
     reason: "The address for probes and metrics cannot be bound, so nobody could see how the gateway fares.",
-    example: "",
+    example: "health: { listen: \"0.0.0.0:8080\" } # another process listens there",
     remedy: "Name a free address in health.listen.",
 };
 
@@ -16,7 +16,7 @@ pub static PRODUCT_WITHOUT_FILE: Code = Code {
     id: "ONR-701",
     title: "published product without a file",
     reason: "The product was published before, and no file stands for it now. Going on would acknowledge its changes away.",
-    example: "",
+    example: "$ rm products/commerce/orders.yaml # and start",
     remedy: "Restore its file, or keep it with status: retired.",
 };
 
@@ -25,7 +25,7 @@ pub static RETIRED_RETURNS: Code = Code {
     id: "ONR-702",
     title: "retired product becomes active again",
     reason: "Between its retirement and now its changes were not published: the topic has a gap.",
-    example: "",
+    example: "status: active # it was retired, and the gateway ran meanwhile",
     remedy: "Start a new version, or keep status: retired.",
 };
 
@@ -34,7 +34,7 @@ pub static TRUNCATED: Code = Code {
     id: "ONR-703",
     title: "table truncated",
     reason: "The table was emptied by TRUNCATE, which gives no row-by-row changes; the topic would keep events of rows that are gone.",
-    example: "",
+    example: "TRUNCATE ordr_hdr;",
     remedy: "Say on_truncate: ignore where that is meant; tombstones for the rows must come from elsewhere.",
 };
 
@@ -43,7 +43,7 @@ pub static OTHER_GATEWAY: Code = Code {
     id: "ONR-704",
     title: "progress of another gateway",
     reason: "The progress topic holds another gateway's records.",
-    example: "",
+    example: "gateway: legacy_shop # copied from another database's folder",
     remedy: "Give this gateway a name of its own.",
 };
 
@@ -52,7 +52,7 @@ pub static DRAIN_TIMED_OUT: Code = Code {
     id: "ONR-705",
     title: "could not drain in time",
     reason: "What was read was not published before the deadline. Nothing is lost: it is read again at the next start.",
-    example: "",
+    example: "drain: 1s # the brokers take 3 s for a commit",
     remedy: "Raise drain, or look at what keeps Kafka.",
 };
 
@@ -61,7 +61,7 @@ pub static MAPPING_CHANGED: Code = Code {
     id: "ONR-706",
     title: "mapping changed",
     reason: "Events that were published before follow the older mapping: without a decision the topic would hold both meanings, and nobody could tell which.",
-    example: "",
+    example: "total: { type: \"decimal(12,2)\", from: net_amt } # it was made from tot_amt before",
     remedy: "Say on_mapping_change: backfill in the product's file, and every row is published again by the new mapping; or on_mapping_change: keep, and events stay as they are until their rows change.",
 };
 
@@ -70,7 +70,7 @@ pub static NOTHING_TO_PUBLISH: Code = Code {
     id: "ONR-707",
     title: "no product to publish",
     reason: "No product is active, so there is nothing to do.",
-    example: "",
+    example: "status: draft # of every product, and the gateway does not say drafts: true",
     remedy: "Set a product's status to active, or drafts: true to publish drafts.",
 };
 
@@ -79,7 +79,7 @@ pub static SECRET_UNREADABLE: Code = Code {
     id: "ONR-708",
     title: "secret cannot be read",
     reason: "A password or key is read from the place that the gateway file names, and it is not there.",
-    example: "",
+    example: "keys: { pii_2026: { env: SHOP_PII_KEY } } # the variable is not set",
     remedy: "Set the environment variable, or make the file readable to the gateway.",
 };
 
@@ -88,8 +88,17 @@ pub static KEY_CHANGED: Code = Code {
     id: "ONR-709",
     title: "keys changed",
     reason: "Events of one thing would get another key than before: another partition, no order between them, and tombstones that miss.",
-    example: "",
+    example: "key: [order_id, shop] # it was [order_id] before",
     remedy: "Restore the key as it was, or start a new version.",
+};
+
+/// Run refused.
+pub static RUN_REFUSED: Code = Code {
+    id: "ONR-710",
+    title: "run refused",
+    reason: "Rows that were there already cannot be published again as asked.",
+    example: "$ onramp backfill commerce.orders.v1 # while a run of the product is under way.",
+    remedy: "See onramp status for the products and their runs; ask again when the run under way is done.",
 };
 
 /// Command refused.
@@ -97,7 +106,7 @@ pub static COMMAND_REFUSED: Code = Code {
     id: "ONR-720",
     title: "command refused",
     reason: "What was asked for cannot be done as it was said. Nothing was begun.",
-    example: "",
+    example: "$ onramp backfill commerce.orders.v1 --where 'row.ord_no > 7' --reconcile",
     remedy: "Correct the command as the message says.",
 };
 
@@ -106,7 +115,7 @@ pub static NOT_STREAMING: Code = Code {
     id: "ONR-721",
     title: "command not taken now",
     reason: "A back-fill is begun by the stream's own thread, among live changes. While the gateway starts, stands by, tries again or waits for Kafka there is nobody to begin it. Nothing was begun.",
-    example: "",
+    example: "$ onramp backfill commerce.orders.v1 # while the gateway is a standby",
     remedy: "Look at `onramp status`, and give the command again once changes stream.",
 };
 
@@ -115,7 +124,7 @@ pub static NOT_LET_IN: Code = Code {
     id: "ONR-722",
     title: "caller not known",
     reason: "A request to the admin endpoint shows the token of `admin.token`; where there is none it names this machine as its host.",
-    example: "",
+    example: "$ curl http://127.0.0.1:8081/v1/status # and admin.token is set",
     remedy: "Send `Authorization: Bearer` with the token that the gateway was started with.",
 };
 
@@ -124,7 +133,7 @@ pub static NO_ANSWER: Code = Code {
     id: "ONR-723",
     title: "no gateway answers",
     reason: "Commands go to the gateway that runs, by its admin endpoint.",
-    example: "",
+    example: "$ onramp backfill commerce.orders.v1 # while no gateway runs",
     remedy: "Start the gateway, or name in `admin.listen` the address that it listens on.",
 };
 
@@ -133,7 +142,7 @@ pub static NOTHING_LOST: Code = Code {
     id: "ONR-724",
     title: "nothing to recover",
     reason: "The slot holds every change after progress. A new one would lose what happened between.",
-    example: "",
+    example: "$ onramp recover # while the slot holds everything",
     remedy: "Start the gateway: `onramp run`.",
 };
 
@@ -142,7 +151,7 @@ pub static STILL_RUNS: Code = Code {
     id: "ONR-725",
     title: "gateway still runs",
     reason: "Recovery makes a new slot and writes progress; beside a gateway that streams it would take its slot away.",
-    example: "",
+    example: "$ onramp recover # while onramp run streams",
     remedy: "Stop the gateway and its standbys, then run `onramp recover` again.",
 };
 
@@ -151,7 +160,7 @@ pub static NOT_CONFIRMED: Code = Code {
     id: "ONR-726",
     title: "not confirmed",
     reason: "Recovery drops the slot and gives up what was in the log. It is done only when somebody says yes to what it prints.",
-    example: "",
+    example: "$ onramp recover < /dev/null",
     remedy: "Answer yes, or say `--yes` where nobody can be asked.",
 };
 
@@ -160,7 +169,7 @@ pub static INTERNAL: Code = Code {
     id: "ONR-799",
     title: "internal fault",
     reason: "The program found itself in a state that it takes for impossible. It stops, since going on could lose or double data.",
-    example: "",
+    example: "error[ONR-799]: internal fault: an arena was handed over twice",
     remedy: "Restart it: it goes on from its last committed progress. Report the message and the log lines before it.",
 };
 
@@ -176,6 +185,7 @@ pub const ALL: &[&Code] = &[
     &NOTHING_TO_PUBLISH,
     &SECRET_UNREADABLE,
     &KEY_CHANGED,
+    &RUN_REFUSED,
     &COMMAND_REFUSED,
     &NOT_STREAMING,
     &NOT_LET_IN,

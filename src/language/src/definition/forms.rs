@@ -36,7 +36,7 @@ pub(crate) enum Form {
     Column,
     Expression,
     FieldType,
-    ItemType,
+    Classification,
 }
 
 /// What is wrong with a text.
@@ -86,7 +86,7 @@ impl Form {
             Form::Column => "column".into(),
             Form::Expression => "expression".into(),
             Form::FieldType => "type".into(),
-            Form::ItemType => "type of one value".into(),
+            Form::Classification => "word".into(),
         }
     }
 
@@ -106,10 +106,7 @@ impl Form {
             Form::Listen | Form::Broker => ".+:[0-9]+",
             Form::Table => "[^.]+\\.[^.]+",
             Form::FieldType => {
-                "boolean|int|long|float|double|string|bytes|decimal\\([0-9]+,[0-9]+\\)|date|timestamp|local-timestamp|time|uuid|json|enum|record|array"
-            }
-            Form::ItemType => {
-                "boolean|int|long|float|double|string|bytes|decimal\\([0-9]+,[0-9]+\\)|date|timestamp|local-timestamp|time|uuid|json"
+                "boolean|int|long|float|double|string|bytes|decimal\\([0-9]+,[0-9]+\\)|date|timestamp|local-timestamp|time|uuid|json|enum|record"
             }
             _ => return None,
         })
@@ -233,15 +230,10 @@ impl Form {
                 )),
             },
             Form::FieldType => field_type(text),
-            Form::ItemType => match scalar(text) {
-                Some(_) => Ok(()),
-                None if matches!(text, "enum" | "record" | "array") => Err(Complaint::new(
-                    &files::UNKNOWN_WORD,
-                    format!("`{text}` cannot be the type of an array's items"),
-                    "use a type of one value, e.g. `string`",
-                )),
-                None => field_type(text),
-            },
+            Form::Classification => {
+                not_empty(text)?;
+                classification(text)
+            }
         }
     }
 }
@@ -320,9 +312,28 @@ fn http_url(text: &str) -> Result<(), Complaint> {
     }
 }
 
+/// Any word is a classification; one that was surely meant to ask for protection is no other.
+fn classification(text: &str) -> Result<(), Complaint> {
+    match nearest(text, std::iter::once("personal")) {
+        Some(word) if text != word => Err(Complaint::new(
+            &files::UNKNOWN_WORD,
+            format!("`{text}` is not the classification that asks for protection"),
+            format!("did you mean `{word}`?"),
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn field_type(text: &str) -> Result<(), Complaint> {
-    if scalar(text).is_some() || matches!(text, "enum" | "record" | "array") {
+    if scalar(text).is_some() || matches!(text, "enum" | "record") {
         return Ok(());
+    }
+    if text == "array" {
+        return Err(Complaint::new(
+            &files::NOT_BUILT,
+            "`type: array` is part of the language but not built yet",
+            "leave the field out for now; no source carries lists yet",
+        ));
     }
     if text == "decimal" || text.starts_with("decimal(") {
         return Err(Complaint::new(
@@ -331,15 +342,37 @@ fn field_type(text: &str) -> Result<(), Complaint> {
             "write `decimal(PRECISION,SCALE)` in quotes and without spaces, e.g. \"decimal(12,2)\"",
         ));
     }
-    let all = Scalar::WORDS
-        .iter()
-        .copied()
-        .chain(["decimal(12,2)", "enum", "record", "array"]);
+    let remedy = match of_a_database(text) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => {
+            let all = Scalar::WORDS.iter().copied();
+            suggestion(text, all.chain(["decimal(12,2)", "enum", "record"]))
+        }
+    };
     Err(Complaint::new(
         &files::UNKNOWN_WORD,
         format!("there is no type `{text}`"),
-        suggestion(text, all),
+        remedy,
     ))
+}
+
+/// What databases and other schemas call our types.
+fn of_a_database(word: &str) -> Option<&'static str> {
+    let stem = word.split('(').next().unwrap_or(word).trim();
+    Some(match stem.to_ascii_lowercase().as_str() {
+        "integer" | "int4" | "int2" | "smallint" | "int32" => "int",
+        "bigint" | "int8" | "int64" => "long",
+        "varchar" | "char" | "bpchar" | "text" => "string",
+        "numeric" | "number" | "money" => "decimal(12,2)",
+        "bool" => "boolean",
+        "real" => "float",
+        "bytea" | "binary" | "blob" => "bytes",
+        "datetime" => "local-timestamp",
+        "timestamptz" => "timestamp",
+        "jsonb" => "json",
+        "struct" | "object" | "map" => "record",
+        _ => return None,
+    })
 }
 
 /// A remedy out of the words that may stand: the nearest one, or all.

@@ -38,7 +38,6 @@ pub(crate) static PRODUCT: Cases = Cases {
             keys: &[
                 Key::later("events", "The events, by name."),
                 Key::later("history", "Whether existing rows are published as inserts."),
-                Key::later("moves", "Whether an event may change its key."),
             ],
         },
         Case {
@@ -46,6 +45,8 @@ pub(crate) static PRODUCT: Cases = Cases {
             words: &["outbox"],
             keys: &[
                 Key::later("columns", "Which columns hold an event's id, type, key and payload."),
+                Key::later("events", "The events, by the type that the application gives them."),
+                Key::later("history", "Whether existing rows are published."),
                 Key::later("unknown_type", "What an event of an unknown type does."),
             ],
         },
@@ -179,6 +180,10 @@ const ENTITY: &[Key] = &[
         "The fields, in the order of the schema. Required unless the product is retired.",
     ),
     Key::later(
+        "moves",
+        "Whether a row may move from one of several tables to another.",
+    ),
+    Key::later(
         "children",
         "Tables whose rows become lists within this one.",
     ),
@@ -240,7 +245,7 @@ pub(crate) static FIELD: Cases = Cases {
             .example("The order's number."),
         Key::optional(
             "classification",
-            Value::Text(Form::Word),
+            Value::Text(Form::Classification),
             "How sensitive it is. `personal` asks for `protect`.",
         )
         .example("personal"),
@@ -266,7 +271,7 @@ pub(crate) static FIELD: Cases = Cases {
                 Key::optional(
                     "parse",
                     TEXT,
-                    "How the column's text is read: a strftime format.",
+                    "How the column's text is read: a format of `%Y %m %b %d %j %H %I %p %M %S %f %z %F %T %R` and literal text, which must be met to the letter.",
                 )
                 .example("\"%Y%m%d%H%M%S\""),
                 Key::optional(
@@ -278,7 +283,7 @@ pub(crate) static FIELD: Cases = Cases {
                 Key::optional(
                     "ambiguous",
                     Value::Words(AMBIGUOUS),
-                    "What a local time gives that occurs twice, or never, when clocks change.",
+                    "What a local time gives that occurs twice, or never, when clocks change. One that occurs twice has two moments; one that never does is read with the offset after the change, which gives the earlier moment, or before it.",
                 )
                 .default("fail"),
             ],
@@ -319,16 +324,10 @@ pub(crate) static FIELD: Cases = Cases {
             title: "an array",
             words: &["array"],
             keys: &[
-                OPTIONAL,
-                FROM,
-                EXPR,
-                Key::required(
-                    "items",
-                    Value::Text(Form::ItemType),
-                    "The type of its items: any type of one value.",
-                )
-                .example("string"),
+                Key::later("from", "The column."),
+                Key::later("items", "The type of its items."),
                 Key::later("each", "The child table whose rows are its items."),
+                Key::later("fields", "The fields of each item."),
             ],
         },
     ],

@@ -177,7 +177,7 @@ fn open(path: &Path, name: &str, findings: &mut Vec<Finding>) -> Option<(Arc<Sou
             findings.push(
                 whole(
                     &files::UNREADABLE,
-                    format!("the file {name} cannot be read"),
+                    format!("the file {} cannot be read", path.display()),
                 )
                 .because(e.to_string())
                 .remedy("check the path, the permissions and, in a container, that it is mounted"),

@@ -54,7 +54,12 @@ pub(crate) fn product(
         .map_or_else(Vec::new, |node| field::fields(node, around, faults));
     let key = key(root, &fields, faults);
     let name = name?;
-    if status == Status::Draft && !around.drafts {
+    // A status that was misspelt has a finding of its own.
+    let said_draft = match root.text_at(&["status"]) {
+        None => !check::misspelt(root, "status"),
+        Some(word) => word == "draft",
+    };
+    if said_draft && !around.drafts {
         draft(root, &name, faults);
     }
     let table = root
@@ -67,7 +72,8 @@ pub(crate) fn product(
     };
     let filter = spanned(&["source", "where"], faults);
     if let Some(filter) = &filter {
-        source::expression(filter, faults);
+        let remedy = "compare it with something, e.g. `== \"Y\"`";
+        source::expression(filter, &[onramp_expression::Type::Bool], remedy, faults);
     }
     kept_mapping(root, faults);
     Some(Product {
@@ -239,7 +245,6 @@ fn unfit(field: &Field) -> Option<String> {
     }
     match &field.shape {
         Shape::Record { .. } => Some("it is a record".into()),
-        Shape::Array { .. } => Some("it is an array".into()),
         Shape::Scalar { r#type, .. } => match r#type.value {
             Scalar::Float | Scalar::Double => {
                 Some("a float has no one spelling for one value".into())

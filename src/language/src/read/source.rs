@@ -1,14 +1,16 @@
 //! Where a field's value comes from, and how a text becomes a date or time.
 
-use jiff::fmt::strtime;
+use jiff::tz::TimeZone;
+use onramp_expression::Type;
 use onramp_finding::{
     Finding,
     codes::{expression, files},
 };
 
+use crate::definition::scalar;
 use crate::faults::Faults;
 use crate::yaml::{Entry, Node};
-use crate::{Ambiguous, Parse, Source, Spanned};
+use crate::{Ambiguous, Moment, Parse, Scalar, Source, Spanned, TimeFormat};
 
 /// The source of a field of some type; exactly one of `from` and `expr`.
 pub(crate) fn source(entry: &Entry, word: &str, faults: &mut Faults) -> Option<Source> {
@@ -56,7 +58,8 @@ pub(crate) fn source(entry: &Entry, word: &str, faults: &mut Faults) -> Option<S
                 }
             }
             let text = faults.spanned(expression, expression.text()?.to_owned());
-            self::expression(&text, faults);
+            let (wanted, remedy) = gives(word);
+            self::expression(&text, wanted, remedy, faults);
             Some(Source::Expression(text))
         }
         (Some(column), None) => Some(Source::Column {
@@ -66,16 +69,25 @@ pub(crate) fn source(entry: &Entry, word: &str, faults: &mut Faults) -> Option<S
     }
 }
 
-/// Checks an expression of an entity as far as that goes without the table's columns.
-pub(crate) fn expression(text: &Spanned<String>, faults: &mut Faults) {
-    let names = match onramp_expression::parse(&text.value) {
+/// Checks an expression of an entity as far as that goes without the table's columns; `wanted` are
+/// the types that it may give, `remedy` says what to do where it gives another.
+pub(crate) fn expression(
+    text: &Spanned<String>,
+    wanted: &[Type],
+    remedy: &str,
+    faults: &mut Faults,
+) {
+    let names = match onramp_expression::check(&text.value, "row", wanted) {
         Ok(names) => names,
         Err(found) => {
             for fault in found {
                 let place = text.place_within(fault.at);
                 let mut finding = Finding::error(fault.code, place, fault.message);
                 finding.reason = fault.reason;
-                finding.remedy = fault.remedy;
+                finding.remedy = fault.remedy.or(Some(fault.code.remedy.to_owned()));
+                if fault.code.id == expression::RESULT.id {
+                    finding.remedy = Some(remedy.to_owned());
+                }
                 faults.add(finding);
             }
             return;
@@ -92,10 +104,28 @@ pub(crate) fn expression(text: &Spanned<String>, faults: &mut Faults) {
     }
 }
 
+/// The types of expressions that a field of a type is made from, and what to do with another.
+fn gives(word: &str) -> (&'static [Type], &'static str) {
+    let Some(scalar) = scalar(word) else {
+        // The codes of an enum.
+        let codes = &[Type::String, Type::Int, Type::Bool];
+        return (codes, "convert it with `string(…)`");
+    };
+    let remedy = match scalar {
+        Scalar::Int => "make the field a `long`, or take it `from` a column",
+        Scalar::Float => "make the field a `double`, or take it `from` a column",
+        Scalar::Json => "make the field a `string`, or take it `from` a column",
+        Scalar::String => "convert it with `string(…)`",
+        _ => "change the field's type, or convert the value",
+    };
+    (scalar.from_expressions(), remedy)
+}
+
 fn parse(node: &Node, word: &str, faults: &mut Faults) -> Option<Parse> {
+    let moment = Moment::of_type(word)?;
     let Some(format) = node.get("parse") else {
         for key in ["zone", "ambiguous"] {
-            if let Some(at) = node.get(key).filter(|_| moment(word)) {
+            if let Some(at) = node.get(key) {
                 faults
                     .error(&files::PARSE, at, format!("`{key}` stands without `parse`"))
                     .because("it says how a column's text is read")
@@ -107,23 +137,25 @@ fn parse(node: &Node, word: &str, faults: &mut Faults) -> Option<Parse> {
         return None;
     };
     let text = format.text()?;
-    if !moment(word) {
-        return None;
-    }
-    let parts = Parts::of(text);
-    if let Err(trouble) = parts.sound(text, word) {
-        faults
-            .error(
-                &files::PARSE,
-                format,
-                format!("the format cannot give a {word}"),
-            )
-            .because(trouble)
-            .remedy("write a strftime format of the whole text, e.g. \"%Y%m%d%H%M%S\"");
-    }
-    let zone = zone(node, word, &parts, format, faults);
+    let parts = match TimeFormat::read(text, moment) {
+        Ok(parts) => parts,
+        Err(trouble) => {
+            faults
+                .error(
+                    &files::PARSE,
+                    format,
+                    format!("the format cannot give a {word}"),
+                )
+                .because(trouble)
+                .remedy("write a format of %Y %m %d %j %b %H %I %p %M %S %f %z %F %T %R and literal text, e.g. \"%Y%m%d%H%M%S\"");
+            return None;
+        }
+    };
+    let zone = zone(node, moment, &parts, format, faults);
     Some(Parse {
         format: faults.spanned(format, text.to_owned()),
+        parts,
+        moment,
         zone,
         ambiguous: match node.text_at(&["ambiguous"]) {
             Some("earlier") => Ambiguous::Earlier,
@@ -133,117 +165,43 @@ fn parse(node: &Node, word: &str, faults: &mut Faults) -> Option<Parse> {
     })
 }
 
-fn moment(word: &str) -> bool {
-    matches!(word, "date" | "timestamp" | "local-timestamp" | "time")
-}
-
 fn zone(
     node: &Node,
-    word: &str,
-    parts: &Parts,
+    moment: Moment,
+    parts: &TimeFormat,
     format: &Node,
     faults: &mut Faults,
-) -> Option<Spanned<String>> {
+) -> Option<(Spanned<String>, TimeZone)> {
     let said = node.get("zone");
-    let misplaced = match (said, word) {
-        (Some(_), "timestamp") if parts.offset => Some("the format has an offset of its own"),
-        (Some(_), "timestamp") | (None, _) => None,
-        (Some(_), _) => Some("only a `timestamp` is a moment in time"),
+    let needed = moment == Moment::Timestamp && !parts.has_offset();
+    let reason = match moment {
+        Moment::Timestamp => "the format has an offset of its own",
+        _ => "only a `timestamp` is a moment in time",
     };
-    if let (Some(at), Some(reason)) = (said, misplaced) {
-        faults
-            .error(&files::PARSE, at, "`zone` says nothing here")
-            .because(reason)
-            .remedy("remove it");
+    for (key, at) in [("zone", said), ("ambiguous", node.get("ambiguous"))] {
+        if let Some(at) = at.filter(|_| !needed) {
+            faults
+                .error(&files::PARSE, at, format!("`{key}` says nothing here"))
+                .because(reason)
+                .remedy("remove it");
+        }
     }
-    if said.is_none() && word == "timestamp" && !parts.offset {
+    if said.is_none() && needed {
         faults
             .error(&files::PARSE, format, "the text's time zone is not known")
             .because("a timestamp is a moment in time, and the format has no offset (`%z`)")
             .remedy("add `zone: Europe/London` (an IANA name), or use the type `local-timestamp`");
     }
     let (at, name) = said.and_then(|n| Some((n, n.text()?)))?;
-    if jiff::tz::db().get(name).is_err() && !name.trim().is_empty() {
-        faults
-            .error(&files::PARSE, at, format!("there is no time zone `{name}`"))
-            .remedy("use an IANA name, e.g. `Europe/London` or `UTC`");
-    }
-    Some(faults.spanned(at, name.to_owned()))
-}
-
-/// What a format gives.
-#[derive(Debug, Default)]
-struct Parts {
-    year: bool,
-    month: bool,
-    day: bool,
-    hour: bool,
-    half: bool,
-    twelve: bool,
-    minute: bool,
-    offset: bool,
-    epoch: bool,
-}
-
-impl Parts {
-    fn of(format: &str) -> Self {
-        let mut parts = Parts::default();
-        let mut chars = format.chars();
-        while let Some(c) = chars.next() {
-            if c != '%' {
-                continue;
+    match TimeZone::get(name) {
+        Ok(zone) => Some((faults.spanned(at, name.to_owned()), zone)),
+        Err(_) => {
+            if !name.trim().is_empty() {
+                faults
+                    .error(&files::PARSE, at, format!("there is no time zone `{name}`"))
+                    .remedy("use an IANA name, e.g. `Europe/London` or `UTC`");
             }
-            // Flags, width and colons stand before the letter.
-            let letter =
-                chars.find(|c| !matches!(c, '-' | '_' | '^' | '#' | ':' | '.' | '0'..='9'));
-            match letter {
-                Some('Y' | 'y' | 'G' | 'g') => parts.year = true,
-                Some('m' | 'b' | 'B' | 'h') => parts.month = true,
-                Some('d' | 'e') => parts.day = true,
-                Some('j') => (parts.month, parts.day) = (true, true),
-                Some('F' | 'D') => (parts.year, parts.month, parts.day) = (true, true, true),
-                Some('H' | 'k') => parts.hour = true,
-                Some('I' | 'l') => (parts.hour, parts.twelve) = (true, true),
-                Some('p' | 'P') => parts.half = true,
-                Some('M') => parts.minute = true,
-                Some('T' | 'R') => (parts.hour, parts.minute) = (true, true),
-                Some('z') => parts.offset = true,
-                Some('s') => (parts.epoch, parts.offset) = (true, true),
-                _ => {}
-            }
+            None
         }
-        parts
-    }
-
-    fn sound(&self, format: &str, word: &str) -> Result<(), String> {
-        // Any moment in the middle of everything: it tells whether each directive is known.
-        let sample = jiff::Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::UTC);
-        let spelt = strtime::format(format, &sample).map_err(|e| e.to_string())?;
-        strtime::parse(format, &spelt).map_err(|e| e.to_string())?;
-        let missing = |what: &str| Err(format!("it gives no {what}"));
-        if self.epoch {
-            return match word {
-                "timestamp" => Ok(()),
-                _ => Err("seconds since 1970 (`%s`) are a timestamp".into()),
-            };
-        }
-        if word != "time" {
-            match (self.year, self.month, self.day) {
-                (false, ..) => return missing("year"),
-                (_, false, _) => return missing("month"),
-                (.., false) => return missing("day"),
-                _ => {}
-            }
-        }
-        if matches!(word, "time") && !self.hour {
-            return missing("hour");
-        }
-        if word != "date" && self.twelve && !self.half {
-            return missing("half of the day (`%p`) beside a twelve-hour clock");
-        }
-        if self.minute && !self.hour {
-            return missing("hour beside its minute");
-        }
-        Ok(())
     }
 }

@@ -19,10 +19,32 @@ pub fn findings() -> String {
             code.title,
             code.reason.trim_end()
         );
-        if !code.example.is_empty() {
-            let _ = write!(out, "\n```yaml\n{}\n```\n", code.example.trim_end());
-        }
+        let example = code.example.trim_end();
+        let _ = write!(out, "\n```{}\n{example}\n```\n", written_in(example));
         let _ = write!(out, "\n**What to do.** {}\n", code.remedy.trim_end());
     }
     out
+}
+
+/// What an example is written in: most are a part of a file.
+fn written_in(example: &str) -> &'static str {
+    const SQL: [&str; 8] = [
+        "ALTER ",
+        "CREATE ",
+        "DELETE ",
+        "SELECT ",
+        "SET ",
+        "SHOW ",
+        "TRUNCATE ",
+        "UPDATE ",
+    ];
+    if SQL.iter().any(|word| example.starts_with(word)) {
+        "sql"
+    } else if example.starts_with("$ ") {
+        "sh"
+    } else if example.starts_with("error[") {
+        "text"
+    } else {
+        "yaml"
+    }
 }

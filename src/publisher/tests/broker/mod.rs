@@ -12,7 +12,7 @@ use onramp_publisher::progress::{self, Progress};
 use onramp_publisher::topics::{self, Keeping, Pinned, TopicSpec};
 use onramp_publisher::{
     Committed, HeaderMode, Kafka, KafkaSettings, Origin, Publisher, PublisherParts,
-    TransactionalProducer,
+    TransactionalProducer, WaitingProducer,
 };
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -97,7 +97,7 @@ impl Gateway {
     }
 
     pub(crate) fn producer(&self) -> Result<TransactionalProducer, Failure> {
-        TransactionalProducer::start(&self.kafka, &self.name, self.timeout)
+        WaitingProducer::connect(&self.kafka, &self.name, self.timeout)?.take_over()
     }
 
     pub(crate) fn route(&self) -> Route {
@@ -136,6 +136,7 @@ impl Gateway {
                 branch: "1".into(),
                 instance: instance.into(),
             },
+            from: "0/0".into(),
             states,
             notes: Vec::new(),
             pinned: self.pinned.clone(),
@@ -153,7 +154,7 @@ impl Gateway {
     }
 
     pub(crate) fn progress(&self) -> Option<Progress> {
-        progress::read_settled(&self.kafka, &self.name, Duration::from_secs(10)).unwrap()
+        progress::read_settled(&self.kafka, &self.name, None, Duration::from_secs(10)).unwrap()
     }
 
     pub(crate) fn position(&self) -> Option<String> {

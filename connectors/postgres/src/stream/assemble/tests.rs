@@ -1,4 +1,4 @@
-use onramp_connector::Ident;
+use onramp_connector::{BeforeImage, Ident};
 use proptest::prelude::*;
 
 use super::super::tuple;
@@ -66,7 +66,12 @@ impl Case {
             before,
             read: tuple::read,
         };
-        self.assembler.learn(5, RELATION.to_vec(), layout);
+        self.assembler.learn(Learnt {
+            oid: 5,
+            described: RELATION.to_vec(),
+            layout,
+            partitioned: false,
+        });
     }
 
     fn read(&mut self, frames: &[Vec<u8>]) -> Result<Read, Failure> {

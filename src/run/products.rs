@@ -1,0 +1,69 @@
+//! The products of the files, and what progress knows of them.
+
+use onramp_finding::codes::running;
+use onramp_finding::{Failure, Finding, Kind, Place};
+use onramp_language::{Gateway, Product, Status};
+use onramp_publisher::progress::{self, Progress};
+
+/// The products of a gateway whose changes are published.
+pub(super) fn published(gateway: &Gateway) -> Vec<&Product> {
+    let published = |p: &&Product| match p.status {
+        Status::Draft => gateway.drafts,
+        Status::Active | Status::Deprecated => true,
+        Status::Retired => false,
+    };
+    gateway.products.iter().filter(published).collect()
+}
+
+/// What progress knows of products, against the files: a product that is neither there nor
+/// retired would have its changes acknowledged away.
+pub(super) fn check(gateway: &Gateway, seen: Option<&Progress>) -> Result<(), Failure> {
+    let Some(seen) = seen else { return Ok(()) };
+    let mut wrong = Vec::new();
+    for (name, state) in &seen.products {
+        let file = gateway
+            .products
+            .iter()
+            .find(|p| p.name.value.to_string() == *name);
+        let finding = match (file, state.status) {
+            (None, progress::ProductStatus::Active) => Finding::error(
+                &running::PRODUCT_WITHOUT_FILE,
+                Place::Kafka(format!("topic {}", progress::topic(&gateway.name.value))),
+                format!("{name} was published by this gateway, and no file stands for it"),
+            )
+            .because(
+                "its changes would be acknowledged to the source without having been published",
+            )
+            .remedy("restore its file, or keep it with status: retired"),
+            (Some(file), progress::ProductStatus::Active)
+                if file.status == Status::Draft && !gateway.drafts =>
+            {
+                Finding::error(
+                    &running::PRODUCT_WITHOUT_FILE,
+                    file.name.place(),
+                    format!("{name} was published by this gateway, and is a draft now"),
+                )
+                .because(
+                    "its changes would be acknowledged to the source without having been published",
+                )
+                .remedy("write status: active, or status: retired")
+            }
+            (Some(file), progress::ProductStatus::Retired) if file.status != Status::Retired => {
+                Finding::error(
+                    &running::RETIRED_RETURNS,
+                    file.name.place(),
+                    format!("{name} was retired, and is to be published again"),
+                )
+                .because("the changes since its retirement were not published: its topic has a gap")
+                .remedy("start a new version, or write status: retired")
+            }
+            _ => continue,
+        };
+        wrong.push(finding.of_product(name.clone()));
+    }
+    if wrong.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::all(Kind::Configuration, wrong))
+    }
+}
