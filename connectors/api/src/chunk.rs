@@ -27,7 +27,9 @@ pub trait Visibility: Send + Sync + std::fmt::Debug {
     /// Every transaction numbered below is seen, or will never be.
     fn horizon(&self) -> u64;
 
-    /// The first number that had not begun: no transaction from here on is seen.
+    /// No transaction from here on is seen. What [`Connector::visibility`](crate::Connector) gives
+    /// promises more: none from here on had written anything yet. So once a chunk's horizon reaches
+    /// that, all that was written by then is in the chunk, and the log brings the rest.
     fn next(&self) -> u64;
 }
 

@@ -7,7 +7,7 @@ use onramp_finding::codes::source as codes;
 use onramp_finding::{Failure, Finding, Kind, Place};
 
 use crate::catalogue::session::Session;
-use crate::stream::Numbers;
+use crate::stream::{Numbers, near};
 
 /// A `pg_snapshot`: which transactions are seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,16 +50,52 @@ impl Visibility for Snapshot {
     }
 }
 
+/// A snapshot, and how far transactions had begun when it was taken.
+///
+/// A snapshot's xmax is one past the last transaction that has *ended*: on a server where nothing
+/// ended since, transactions from there on are open and have written. A reading whose xmin only
+/// reaches that xmax may lack them, though they wrote before; so their own locks are asked for.
+/// A number that has no lock yet has written nothing.
+#[derive(Debug)]
+struct Moment {
+    snapshot: Snapshot,
+    next: u64,
+}
+
+impl Visibility for Moment {
+    fn sees(&self, number: u64) -> bool {
+        self.snapshot.sees(number)
+    }
+
+    fn horizon(&self) -> u64 {
+        self.snapshot.horizon()
+    }
+
+    fn next(&self) -> u64 {
+        self.next
+    }
+}
+
+const MOMENT: &str = "
+SELECT pg_is_in_recovery(), pg_current_snapshot()::text,
+       ARRAY(SELECT transactionid::text FROM pg_locks WHERE locktype = 'transactionid'
+                AND mode = 'ExclusiveLock' AND granted)";
+
 /// What a snapshot taken now sees.
 pub(crate) async fn visibility(
     session: &Session,
     numbers: &Numbers,
 ) -> Result<Arc<dyn Visibility>, Failure> {
-    let sql = "SELECT pg_is_in_recovery(), pg_current_snapshot()::text";
-    let row = session.one(sql, &[]).await?;
+    let row = session.one(MOMENT, &[]).await?;
     let snapshot = judge(row.get(0), row.get(1))?;
-    numbers.reached(snapshot.xmax);
-    Ok(Arc::new(snapshot))
+    let open: Vec<&str> = row.get(2);
+    let begun = open
+        .iter()
+        .filter_map(|xid| xid.parse().ok())
+        .map(|xid| near(snapshot.xmax, xid) + 1);
+    let next = begun.fold(snapshot.xmax, u64::max);
+    numbers.reached(next);
+    Ok(Arc::new(Moment { snapshot, next }))
 }
 
 /// A snapshot that can be relied on.
@@ -90,43 +126,59 @@ pub(super) fn judge(standby: bool, text: &str) -> Result<Snapshot, Failure> {
     })
 }
 
-// Every role may see locks, so a transaction is found whosever it is; what its session is called is
-// shown to members of pg_read_all_stats alone.
+// A transaction that has a number holds a lock on it, and every role may see locks; what its
+// session is called is shown to members of pg_read_all_stats alone. A transaction and its own
+// subtransactions go by one virtual number.
 const OPEN: &str = "
-SELECT x::text, p.gid, l.pid, a.application_name, coalesce(a.wait_event = 'SyncRep', false),
+SELECT pg_snapshot_xmax(pg_current_snapshot())::text, l.transactionid::text, l.virtualtransaction,
+       p.gid, l.pid, a.application_name, coalesce(a.wait_event = 'SyncRep', false),
        to_char(coalesce(p.prepared, a.xact_start), 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
-  FROM pg_snapshot_xip(pg_current_snapshot()) x
-  LEFT JOIN pg_prepared_xacts p ON p.transaction = x::xid
-  LEFT JOIN pg_locks l ON p.transaction IS NULL AND l.locktype = 'transactionid'
-        AND l.transactionid = x::xid AND l.mode = 'ExclusiveLock' AND l.granted
+  FROM pg_locks l
+  LEFT JOIN pg_prepared_xacts p ON p.transaction = l.transactionid
   LEFT JOIN pg_stat_activity a ON a.pid = l.pid
- WHERE x < $1::text::xid8
- ORDER BY x";
+ WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted";
 
 /// The transactions below a number that are not over, for people to read.
 pub(crate) async fn waits_for(session: &Session, number: u64) -> Result<Vec<String>, Failure> {
-    let rows = session.query(OPEN, &[&number.to_string()]).await?;
-    let tell = |row: &tokio_postgres::Row| {
-        let (xid, gid): (&str, Option<&str>) = (row.get(0), row.get(1));
-        let since = row.get::<_, Option<&str>>(5);
-        let since = since.map_or_else(String::new, |since| format!(" since {since}"));
-        if let Some(gid) = gid {
-            return format!("transaction {xid}, prepared as {gid}{since}");
-        }
-        let Some(pid) = row.get::<_, Option<i32>>(2) else {
-            return format!("transaction {xid}");
-        };
-        let application = match row.get::<_, Option<&str>>(3) {
-            None | Some("") => String::new(),
-            Some(name) => format!(" ({name})"),
-        };
-        let standby = match row.get(4) {
-            true => ", its commit waiting for a standby",
-            false => "",
-        };
-        format!("transaction {xid} of process {pid}{application}, open{since}{standby}")
+    let rows = session.query(OPEN, &[]).await?;
+    let mut open: Vec<(u64, &tokio_postgres::Row)> = rows
+        .iter()
+        .filter_map(|row| {
+            let (xmax, xid): (&str, &str) = (row.get(0), row.get(1));
+            let number = near(xmax.parse().ok()?, xid.parse().ok()?);
+            Some((number, row))
+        })
+        .filter(|(own, _)| *own < number)
+        .collect();
+    open.sort_by_key(|(own, _)| *own);
+    let mut told: Vec<&str> = Vec::new();
+    open.retain(|(_, row)| {
+        let transaction = row.get(2);
+        let new = !told.contains(&transaction);
+        told.push(transaction);
+        new
+    });
+    Ok(open.iter().map(|(own, row)| tell(*own, row)).collect())
+}
+
+fn tell(number: u64, row: &tokio_postgres::Row) -> String {
+    let since = row.get::<_, Option<&str>>(7);
+    let since = since.map_or_else(String::new, |since| format!(" since {since}"));
+    if let Some(gid) = row.get::<_, Option<&str>>(3) {
+        return format!("transaction {number}, prepared as {gid}{since}");
+    }
+    let Some(pid) = row.get::<_, Option<i32>>(4) else {
+        return format!("transaction {number}");
     };
-    Ok(rows.iter().map(tell).collect())
+    let application = match row.get::<_, Option<&str>>(5) {
+        None | Some("") => String::new(),
+        Some(name) => format!(" ({name})"),
+    };
+    let standby = match row.get(6) {
+        true => ", its commit waiting for a standby",
+        false => "",
+    };
+    format!("transaction {number} of process {pid}{application}, open{since}{standby}")
 }
 
 #[cfg(test)]

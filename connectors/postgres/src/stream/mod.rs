@@ -29,7 +29,7 @@ mod tuple;
 
 use feedback::Shared;
 pub(crate) use mapped::Mapped;
-pub(crate) use number::Numbers;
+pub(crate) use number::{Numbers, near};
 use reader::LogStream;
 
 /// The slot is somebody else's (SQLSTATE object_in_use).

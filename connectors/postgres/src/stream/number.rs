@@ -28,7 +28,7 @@ impl Numbers {
 }
 
 /// The number with these low bits that lies nearest to another.
-fn near(reference: u64, xid: u32) -> u64 {
+pub(crate) fn near(reference: u64, xid: u32) -> u64 {
     let ahead = xid.wrapping_sub(reference as u32).cast_signed();
     // Before the first round there is nothing: what seems to lie there is of the first.
     reference
