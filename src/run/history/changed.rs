@@ -145,7 +145,11 @@ mod tests {
         assert_eq!(changed.by(ORDERS, b"a"), Some(30));
         changed.note(ORDERS, b"d", 22);
         assert_eq!(changed.by(ORDERS, b"a"), None);
-        assert_eq!(changed.floor(), 31, "a reading must see the highest of them");
+        assert_eq!(
+            changed.floor(),
+            31,
+            "a reading must see the highest of them"
+        );
         changed.note(ORDERS, b"a", 32);
         assert_eq!(changed.by(ORDERS, b"a"), Some(32));
     }

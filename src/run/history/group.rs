@@ -9,38 +9,12 @@ use onramp_publisher::HistoryRecord;
 use onramp_translator::TableMapping;
 
 use super::pieces::ReadChunk;
-use super::{reached, stage};
-
-/// A chunk's place in its group's order: the range, and the part of it where a limit split it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Place {
-    range: u64,
-    part: u32,
-}
-
-impl Place {
-    /// The rest of the same range.
-    pub(super) fn part_after(self) -> Place {
-        Place {
-            part: self.part + 1,
-            ..self
-        }
-    }
-
-    /// The next range.
-    pub(super) fn range_after(self) -> Place {
-        Place {
-            range: self.range + 1,
-            part: 0,
-        }
-    }
-}
+use super::stage;
 
 /// Up to where ranges were handed out.
 #[derive(Debug, Default)]
 pub(super) struct Cursor {
     pub(super) after: Option<Bound>,
-    pub(super) next: Place,
     pub(super) exhausted: bool,
 }
 
@@ -58,6 +32,8 @@ pub(super) struct Group {
     pub(super) floor: u64,
     /// Rows that the source counted, roughly.
     pub(super) estimate: Option<u64>,
+    /// Where its first chunk begins.
+    pub(super) begins: Option<Bound>,
     pub(super) cursor: tokio::sync::Mutex<Cursor>,
     began: Instant,
     /// By product; the same place in each.
@@ -82,6 +58,7 @@ impl Group {
             run: first.map_or_else(String::new, |record| record.run.clone()),
             floor,
             estimate,
+            begins: after.clone(),
             cursor: tokio::sync::Mutex::new(Cursor {
                 after,
                 ..Cursor::default()
@@ -106,13 +83,16 @@ impl Group {
             record.after = if done {
                 None
             } else {
-                reached(&chunk.range, chunk.read.last.as_ref())
+                chunk.reached().map(|bound| bound.0.clone())
             };
             notes.push(record.note(product));
             metrics::gauge!("onramp_history_rows", "product" => product.clone())
                 .set(record.rows as f64);
-            metrics::gauge!("onramp_history_running", "product" => product.clone())
-                .set(if done { 0.0 } else { 1.0 });
+            metrics::gauge!("onramp_history_running", "product" => product.clone()).set(if done {
+                0.0
+            } else {
+                1.0
+            });
             if done {
                 tracing::info!(
                     %product,

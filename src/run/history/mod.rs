@@ -22,17 +22,17 @@ mod reader;
 mod start;
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use onramp_connector::{ChunkRange, Connector, Position, Visibility};
+use onramp_connector::{Bound, Connector, Position, Visibility};
 use onramp_event::{Arena, Origin};
 use onramp_finding::Failure;
 use onramp_publisher::Stage;
 use tokio::sync::{mpsc, watch};
 
 use changed::ChangedKeys;
-use group::{Group, Place};
+use group::Group;
 use pieces::{Arrival, ReadChunk, Shared};
 pub(super) use start::{Runs, start};
 
@@ -51,10 +51,12 @@ pub(super) struct History {
 /// A group's chunks on their way.
 struct Run {
     group: Arc<Group>,
-    /// Read, and not yet released.
-    waiting: BTreeMap<Place, ReadChunk>,
-    /// The chunk that is released next.
-    next: Place,
+    /// Read, and not yet released, by the place where each begins. Chunks are a chain, each
+    /// beginning where another ended, and by nothing else: one that is read again may end earlier
+    /// than it did, so that numbers given to it and those behind it would come twice.
+    waiting: HashMap<Option<Bound>, ReadChunk>,
+    /// Where the chunk begins that is released next.
+    next: Option<Bound>,
     done: bool,
 }
 
@@ -83,7 +85,7 @@ impl History {
         match self.arrivals.recv().await {
             Some(Arrival::Chunk(chunk)) => {
                 let run = &mut self.runs[chunk.group.index];
-                run.waiting.insert(chunk.place, *chunk);
+                run.waiting.insert(chunk.begins(), *chunk);
                 Ok(())
             }
             Some(Arrival::Failed(failure)) => Err(failure),
@@ -138,11 +140,8 @@ impl History {
         for arena in &mut chunk.arenas {
             overtaken(arena, &self.changed, &*chunk.read.visibility);
         }
-        run.next = match chunk.read.last {
-            Some(_) => run.next.part_after(),
-            None => run.next.range_after(),
-        };
-        run.done = chunk.read.last.is_none() && chunk.range.until.is_none();
+        run.next = chunk.reached();
+        run.done = run.next.is_none();
         let notes = run.group.released(&chunk, run.done);
         if run.done {
             for route in run.group.routes() {
@@ -175,11 +174,6 @@ fn overtaken(arena: &mut Arena, changed: &ChangedKeys, visibility: &dyn Visibili
             .by(record.route, key)
             .is_none_or(|number| visibility.sees(number))
     });
-}
-
-/// Where the chunk behind this range begins.
-fn reached(range: &ChunkRange, last: Option<&onramp_connector::Bound>) -> Option<Vec<String>> {
-    last.or(range.until.as_ref()).map(|bound| bound.0.clone())
 }
 
 /// What a run is at, when it has ended or not.

@@ -11,7 +11,7 @@ use onramp_translator::{Mapped, TableMapping};
 use tokio::sync::{mpsc, watch};
 
 use super::changed::ChangedKeys;
-use super::group::{Group, Place};
+use super::group::Group;
 use super::pieces::Shared;
 use super::reader::{Readers, read};
 use super::{History, Run};
@@ -86,9 +86,9 @@ pub(in crate::run) async fn start(runs: Runs<'_>) -> Result<Option<History>, Fai
         runs: groups
             .into_iter()
             .map(|group| Run {
+                next: group.begins.clone(),
                 group,
-                waiting: std::collections::BTreeMap::new(),
-                next: Place::default(),
+                waiting: std::collections::HashMap::new(),
                 done: false,
             })
             .collect(),
