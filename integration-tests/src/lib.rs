@@ -9,6 +9,7 @@ mod consumer;
 mod gateway;
 pub mod history;
 pub mod mishaps;
+pub mod model;
 mod private;
 mod scenario;
 mod servers;
@@ -16,7 +17,7 @@ mod servers;
 pub use consumer::{Event, Extent, consume, extent, latest_by_key, records};
 pub use gateway::{Gateway, binary};
 pub use private::Private;
-pub use scenario::Scenario;
+pub use scenario::{Scenario, connect};
 pub use servers::Servers;
 
 use std::time::{Duration, Instant};

@@ -145,7 +145,11 @@ impl Scenario {
     }
 }
 
-async fn connect(url: &str) -> Client {
+/// A connection of one's own.
+///
+/// # Panics
+/// Where the server does not answer.
+pub async fn connect(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls)
         .await
         .expect("PostgreSQL answers");

@@ -1,13 +1,14 @@
 //! `make torture`: runs of mishaps, seed after seed, until one fails or the time is over.
 //!
 //! `--seed N` begins with that seed, `--minutes N` says how long (60), `--mishaps N` how many a
-//! run (40). A seed that fails is printed, and fails again with `--seed`.
+//! run (40). A seed that fails is printed, and fails again with `--seed`. `--only mishaps` and
+//! `--only model` (history among live changes) leave the other kind out.
 
 #![allow(clippy::print_stdout)] // a program for people at a terminal
 
 use std::time::{Duration, Instant};
 
-use onramp_integration_tests::mishaps;
+use onramp_integration_tests::{mishaps, model};
 
 #[tokio::main]
 async fn main() {
@@ -21,12 +22,27 @@ async fn main() {
                 text.parse().expect("a flag's value is a number")
             })
     };
+    let only = arguments.iter().position(|a| a == "--only");
+    let only = only
+        .and_then(|at| arguments.get(at + 1))
+        .map(String::as_str);
     let until = Instant::now() + Duration::from_secs(60 * number("--minutes", 60));
     let mut seed = number("--seed", 1);
     let mut runs = 0;
+    let private = match only {
+        Some("mishaps") => None,
+        _ => Some(model::server().await),
+    };
     while Instant::now() < until {
         println!("seed {seed}");
-        mishaps::run(seed, number("--mishaps", 40)).await;
+        if only != Some("model") {
+            mishaps::run(seed, number("--mishaps", 40)).await;
+        }
+        if let Some(private) = &private {
+            let began = Instant::now();
+            model::run(private, seed).await;
+            println!("model: {:.1} s", began.elapsed().as_secs_f64());
+        }
         seed += 1;
         runs += 1;
     }

@@ -12,36 +12,10 @@ use crate::health::{Board, HistoryShown};
 /// How often the log says how far a run is.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 
-/// A chunk's place in its group's order: the range, and the part of it where a limit split it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Place {
-    range: u64,
-    part: u32,
-}
-
-impl Place {
-    /// The rest of the same range.
-    pub(super) fn part_after(self) -> Place {
-        Place {
-            part: self.part + 1,
-            ..self
-        }
-    }
-
-    /// The next range.
-    pub(super) fn range_after(self) -> Place {
-        Place {
-            range: self.range + 1,
-            part: 0,
-        }
-    }
-}
-
 /// Up to where ranges were handed out.
 #[derive(Debug, Default)]
 pub(super) struct Cursor {
     pub(super) after: Option<Bound>,
-    pub(super) next: Place,
     pub(super) exhausted: bool,
 }
 
@@ -117,10 +91,10 @@ impl Records {
 
     /// Takes note of a chunk that is published now, and gives the records that say so.
     pub(super) fn released(&mut self, chunk: &ReadChunk, done: bool) -> Vec<(String, String)> {
-        let reached = chunk.read.last.as_ref().or(chunk.range.until.as_ref());
+        let reached = chunk.reached();
         for (product, record) in &mut self.records {
             record.rows += u64::from(chunk.read.rows);
-            record.after = reached.filter(|_| !done).map(|bound| bound.0.clone());
+            record.after = reached.as_ref().map(|bound| bound.0.clone());
             if done {
                 record.stage = if record.reconcile {
                     Stage::Reconciling

@@ -28,10 +28,10 @@ mod reader;
 mod start;
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use onramp_connector::Position;
+use onramp_connector::{Bound, Position};
 use onramp_event::{Arena, Origin};
 use onramp_finding::codes::running;
 use onramp_finding::{Failure, Finding};
@@ -43,7 +43,7 @@ use crate::health::HistoryShown;
 use changed::ChangedKeys;
 use command::Command;
 use ghosts::Ghosts;
-use group::{Group, Opened, Place, Records};
+use group::{Group, Opened, Records};
 use pieces::{Arrival, ReadChunk, Shared};
 use reader::Readers;
 pub(super) use start::Parts;
@@ -74,10 +74,12 @@ pub(super) struct History {
 struct Run {
     group: Arc<Group>,
     records: Records,
-    /// Read, and not yet released.
-    waiting: BTreeMap<Place, ReadChunk>,
-    /// The chunk that is released next.
-    next: Place,
+    /// Read, and not yet released, by the place where each begins. Chunks are a chain, each
+    /// beginning where another ended, and by nothing else: one that is read again may end earlier
+    /// than it did, so that numbers given to it and those behind it would come twice.
+    waiting: HashMap<Option<Bound>, ReadChunk>,
+    /// Where the chunk begins that is released next.
+    next: Option<Bound>,
     /// Live changes numbered below it do not count: every reading sees them. A run that reconciles
     /// has them published once more, behind the topic's ends that it noted before S0, lest they be
     /// taken for ghosts; any other spares consumers the same state twice.
@@ -229,8 +231,8 @@ impl History {
             group.index = index;
             let first = one.records.first().map(|(_, record)| record);
             group.run = first.map_or_else(String::new, |r| r.run.clone());
-            let after = first.and_then(|r| r.after.clone());
-            group.cursor.get_mut().after = after.map(onramp_connector::Bound);
+            let after = first.and_then(|r| r.after.clone()).map(Bound);
+            group.cursor.get_mut().after.clone_from(&after);
             let read = first.is_some_and(|r| r.stage != Stage::Reading);
             group.cursor.get_mut().exhausted = read;
             let board = self.parts.board.clone();
@@ -239,8 +241,8 @@ impl History {
                 newer_from: if reconciles { group.floor } else { 0 },
                 group: Arc::new(group),
                 records: Records::new(one.records, one.estimate, board),
-                waiting: BTreeMap::new(),
-                next: Place::default(),
+                waiting: HashMap::new(),
+                next: after,
                 read,
                 ghosts: Vec::new(),
             });
@@ -280,7 +282,7 @@ impl History {
         match self.arrivals.recv().await {
             Some(Arrival::Chunk(chunk)) => {
                 let run = &mut self.runs[chunk.group.index];
-                run.waiting.insert(chunk.place, *chunk);
+                run.waiting.insert(chunk.begins(), *chunk);
                 Ok(())
             }
             Some(Arrival::Opened(opened)) => self.opened(opened),
@@ -350,11 +352,8 @@ impl History {
         for arena in &mut chunk.arenas {
             overtaken(arena, &self.changed, run.newer_from);
         }
-        run.next = match chunk.read.last {
-            Some(_) => run.next.part_after(),
-            None => run.next.range_after(),
-        };
-        run.read = chunk.read.last.is_none() && chunk.range.until.is_none();
+        run.next = chunk.reached();
+        run.read = run.next.is_none();
         let notes = run.records.released(&chunk, run.read);
         let mut arenas = std::mem::take(&mut chunk.arenas);
         if arenas.is_empty() {

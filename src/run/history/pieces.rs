@@ -4,19 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use onramp_connector::{Chunk, ChunkRange};
+use onramp_connector::{Bound, Chunk, ChunkRange};
 use onramp_event::Arena;
 use onramp_finding::Failure;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::ghosts::Pass;
-use super::group::{Group, Opened, Place};
+use super::group::{Group, Opened};
 
 /// A piece of a table to read.
 #[derive(Clone)]
 pub(super) struct Task {
     pub(super) group: Arc<Group>,
-    pub(super) place: Place,
     pub(super) range: ChunkRange,
 }
 
@@ -35,7 +34,6 @@ pub(super) enum Arrival {
 /// A chunk that was read and encoded. While it lives it counts against its reader's room.
 pub(super) struct ReadChunk {
     pub(super) group: Arc<Group>,
-    pub(super) place: Place,
     pub(super) range: ChunkRange,
     pub(super) read: Chunk,
     pub(super) arenas: Vec<Arena>,
@@ -46,12 +44,21 @@ pub(super) struct ReadChunk {
 }
 
 impl ReadChunk {
+    /// The place where it begins: the one that the chunk before it reached.
+    pub(super) fn begins(&self) -> Option<Bound> {
+        self.range.after.clone()
+    }
+
+    /// The place that it reached, where the next one begins; None at the table's end.
+    pub(super) fn reached(&self) -> Option<Bound> {
+        self.read.last.clone().or_else(|| self.range.until.clone())
+    }
+
     /// Has its reader read it once more: the task is there before the room is, so that it comes
     /// before any later piece.
     pub(super) fn again(self) {
         let task = Task {
             group: self.group,
-            place: self.place,
             range: ChunkRange {
                 after: self.range.after,
                 // Where a limit ended it: the rest was handed out by its own.

@@ -150,13 +150,12 @@ impl<'r> Reader<'r> {
         mut room: OwnedSemaphorePermit,
     ) -> Result<(), Failure> {
         loop {
-            let (place, range) = (task.place, task.range.clone());
+            let range = task.range.clone();
             let reading = self.readers.shared.begin();
             let (read, arenas) = self.chunk(&task.group, &range).await?;
             let last = read.last.clone();
             let chunk = ReadChunk {
                 group: task.group.clone(),
-                place,
                 range: range.clone(),
                 read,
                 arenas,
@@ -181,7 +180,6 @@ impl<'r> Reader<'r> {
             }
             task = Task {
                 group: task.group,
-                place: place.part_after(),
                 range: ChunkRange {
                     after: Some(last),
                     until: range.until,
@@ -202,13 +200,11 @@ impl<'r> Reader<'r> {
             let until = self.bound(group, after.as_ref()).await?;
             let task = Task {
                 group: group.clone(),
-                place: cursor.next,
                 range: ChunkRange {
                     after,
                     until: until.clone(),
                 },
             };
-            cursor.next = cursor.next.range_after();
             cursor.exhausted = until.is_none();
             cursor.after = until;
             return Ok(Some(task));

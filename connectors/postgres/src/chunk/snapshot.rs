@@ -55,7 +55,9 @@ impl Visibility for Snapshot {
 /// A snapshot's xmax is one past the last transaction that has *ended*: on a server where nothing
 /// ended since, transactions from there on are open and have written. A reading whose xmin only
 /// reaches that xmax may lack them, though they wrote before; so their own locks are asked for.
-/// A number that has no lock yet has written nothing.
+/// A number that has no lock yet has written nothing. And they are asked for *before* the snapshot
+/// is taken: a transaction that ends between the two is ended for the snapshot, whereas one that
+/// ended between a snapshot and its locks would be in neither.
 #[derive(Debug)]
 struct Moment {
     snapshot: Snapshot,
@@ -76,22 +78,23 @@ impl Visibility for Moment {
     }
 }
 
-const MOMENT: &str = "
-SELECT pg_is_in_recovery(), pg_current_snapshot()::text,
-       ARRAY(SELECT transactionid::text FROM pg_locks WHERE locktype = 'transactionid'
-                AND mode = 'ExclusiveLock' AND granted)";
+const BEGUN: &str = "
+SELECT transactionid::text FROM pg_locks
+ WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock' AND granted";
+const MOMENT: &str = "SELECT pg_is_in_recovery(), pg_current_snapshot()::text";
 
 /// What a snapshot taken now sees.
 pub(crate) async fn visibility(
     session: &Session,
     numbers: &Numbers,
 ) -> Result<Arc<dyn Visibility>, Failure> {
+    // Two statements, since each has a snapshot of its own, taken when it starts.
+    let open = session.query(BEGUN, &[]).await?;
     let row = session.one(MOMENT, &[]).await?;
     let snapshot = judge(row.get(0), row.get(1))?;
-    let open: Vec<&str> = row.get(2);
     let begun = open
         .iter()
-        .filter_map(|xid| xid.parse().ok())
+        .filter_map(|row| row.get::<_, &str>(0).parse().ok())
         .map(|xid| near(snapshot.xmax, xid) + 1);
     let next = begun.fold(snapshot.xmax, u64::max);
     numbers.reached(next);

@@ -1,0 +1,11 @@
+//! History and live changes against a model: a handful of seeds; `make torture` has the hundreds.
+
+use onramp_integration_tests::model;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_killed_each_key_tells_the_end_of_its_history_and_no_step_back() {
+    let private = model::server().await;
+    for seed in [1, 2, 3, 4, 5] {
+        model::run(&private, seed).await;
+    }
+}
