@@ -10,6 +10,7 @@ mod gateway;
 pub mod history;
 pub mod mishaps;
 pub mod model;
+pub mod operate;
 mod private;
 mod scenario;
 mod servers;

@@ -1,0 +1,187 @@
+//! Asking a gateway how it fares, and telling it to publish rows again.
+
+use std::process::Output;
+
+use onramp_integration_tests::operate::{PATIENCE, accounts, as_the_table, errors, onramp, status};
+use onramp_integration_tests::{Gateway, Scenario, consume, until};
+use serde_json::Value;
+
+/// Waits until the run of this id is done.
+async fn done(scenario: &Scenario, run: &str) -> Value {
+    let mut last = Value::Null;
+    until("the run to be done", PATIENCE, async || {
+        last = status(scenario).await;
+        let history = &last["products"][0]["history"];
+        history["run"] == run && history["stage"] == "done"
+    })
+    .await;
+    last
+}
+
+/// The id in what `onramp backfill` prints.
+fn ordered(output: &Output) -> String {
+    assert!(output.status.success(), "{}", errors(output));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let run = text.split_whitespace().nth(2);
+    run.unwrap_or_else(|| panic!("an id in {text}")).to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn status_tells_what_the_gateway_does_and_what_progress_says_without_it() {
+    let scenario = accounts(300).await;
+    let nothing = onramp(&scenario, "status", &[]).await;
+    assert_eq!(nothing.status.code(), Some(64));
+    assert!(
+        errors(&nothing).contains("has no progress in Kafka"),
+        "{}",
+        errors(&nothing)
+    );
+
+    let gateway = Gateway::streaming(&scenario).await;
+    as_the_table(&scenario).await;
+    let told = status(&scenario).await;
+    assert_eq!(told["told_by"], "gateway");
+    assert_eq!(told["phase"], "streaming");
+    assert!(told["position"].is_string(), "{told}");
+    let product = &told["products"][0];
+    assert_eq!(product["product"], scenario.topic("accounts.v1"));
+    assert_eq!(product["status"], "active");
+    assert_eq!(product["history"]["cause"], "new");
+    assert_eq!(product["history"]["stage"], "done");
+    assert_eq!(product["history"]["rows"], 300);
+
+    assert!(gateway.stop().await.success());
+    let told = status(&scenario).await;
+    assert_eq!(told["told_by"], "progress");
+    assert_eq!(told["phase"], "unknown");
+    assert!(told["not_answering"].is_string());
+    assert_eq!(told["products"][0]["history"]["rows"], 300);
+    let text = onramp(&scenario, "status", &[]).await;
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    assert!(
+        text.contains("this is what progress in Kafka says"),
+        "{text}"
+    );
+    scenario.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_product_is_published_again_whole_in_part_and_reconciled() {
+    let scenario = accounts(300).await;
+    let gateway = Gateway::streaming(&scenario).await;
+    let before = as_the_table(&scenario).await.len();
+    let product = scenario.topic("accounts.v1");
+
+    let part = ["--where", "row.acct_no <= 100"];
+    let part = onramp(
+        &scenario,
+        "backfill",
+        &[&[product.as_str()], &part[..]].concat(),
+    )
+    .await;
+    let told = done(&scenario, &ordered(&part)).await;
+    assert_eq!(told["products"][0]["history"]["cause"], "command");
+    assert_eq!(
+        told["products"][0]["history"]["filter"],
+        "row.acct_no <= 100"
+    );
+    let events = as_the_table(&scenario).await;
+    assert_eq!(
+        events.len(),
+        before + 100,
+        "the rows that fulfil the condition, once"
+    );
+
+    let whole = onramp(&scenario, "backfill", &[&product, "--reconcile"]).await;
+    let told = done(&scenario, &ordered(&whole)).await;
+    assert_eq!(told["products"][0]["history"]["reconcile"], true);
+    let events = as_the_table(&scenario).await;
+    assert_eq!(
+        events.len(),
+        before + 400,
+        "every row once, and no tombstone"
+    );
+
+    assert!(gateway.stop().await.success());
+    scenario.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_makes_no_sense_is_refused_with_its_reason() {
+    let scenario = accounts(3).await;
+    let product = scenario.topic("accounts.v1");
+    let down = onramp(&scenario, "backfill", &[&product]).await;
+    assert_eq!(down.status.code(), Some(64));
+    assert!(errors(&down).contains("ONR-723"), "{}", errors(&down));
+
+    let gateway = Gateway::streaming(&scenario).await;
+    let unknown = onramp(&scenario, "backfill", &["commerce.nothing.v1"]).await;
+    assert_eq!(unknown.status.code(), Some(64));
+    assert!(
+        errors(&unknown).contains(&product),
+        "what there is is named: {}",
+        errors(&unknown)
+    );
+
+    let wrong = ["--where", "row.acct_no == 1 && row.vor == 2"];
+    let wrong = onramp(
+        &scenario,
+        "backfill",
+        &[&[product.as_str()], &wrong[..]].concat(),
+    )
+    .await;
+    assert_eq!(wrong.status.code(), Some(64));
+    let said = errors(&wrong);
+    assert!(
+        said.contains("--where:1:21"),
+        "where in the condition: {said}"
+    );
+    let numbers = ["--where", "row.acct_no"];
+    let numbers = onramp(
+        &scenario,
+        "backfill",
+        &[&[product.as_str()], &numbers[..]].concat(),
+    )
+    .await;
+    assert!(errors(&numbers).contains("ONR-211"), "{}", errors(&numbers));
+
+    let both = [
+        product.as_str(),
+        "--where",
+        "row.acct_no == 1",
+        "--reconcile",
+    ];
+    let both = onramp(&scenario, "backfill", &both).await;
+    assert_eq!(both.status.code(), Some(64));
+    assert!(
+        errors(&both).contains("do not go together"),
+        "{}",
+        errors(&both)
+    );
+
+    scenario.write("token", "another\n");
+    let stranger = onramp(&scenario, "backfill", &[&product]).await;
+    assert_eq!(stranger.status.code(), Some(64));
+    assert!(
+        errors(&stranger).contains("ONR-722"),
+        "{}",
+        errors(&stranger)
+    );
+    let stranger = onramp(&scenario, "status", &[]).await;
+    assert!(
+        errors(&stranger).contains("ONR-722"),
+        "{}",
+        errors(&stranger)
+    );
+    for said in [errors(&stranger), gateway.output()] {
+        assert!(
+            !said.contains("token for tests") && !said.contains("another\n"),
+            "{said}"
+        );
+    }
+
+    let events = consume(&scenario.servers, &product).await;
+    assert_eq!(events.len(), 3, "nothing was begun");
+    assert!(gateway.stop().await.success());
+    scenario.close().await;
+}
