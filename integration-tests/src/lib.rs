@@ -12,6 +12,7 @@ pub mod mishaps;
 pub mod model;
 mod private;
 mod scenario;
+pub mod seam;
 mod servers;
 
 pub use consumer::{Event, Extent, consume, extent, latest_by_key, records};
