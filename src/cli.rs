@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use onramp_finding::{Failure, Finding, Kind, Style};
 use onramp_language::{Gateway, Overrides};
 
-use crate::{logs, run};
+use crate::{admin, logs, operate, run};
 
 /// Turns a legacy database's log into versioned, governed data products on Kafka.
 #[derive(Debug, Parser)]
@@ -40,6 +40,41 @@ Exit codes: 0 fine, 1 findings, 64 wrong usage or an unreadable gateway file.")]
         /// How findings are printed.
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
+    },
+    /// Tells how the gateway fares: phase, position, lag, each product's history, gaps.
+    ///
+    /// Asks the gateway that runs, by its admin endpoint. Where none answers, reads progress from
+    /// Kafka and says so.
+    #[command(after_help = "Examples:
+  onramp status --config onramp.yaml
+  onramp status --config onramp.yaml --format json
+
+Exit codes: 0 told, 64 configuration, 67 broker.")]
+    Status {
+        #[command(flatten)]
+        files: Files,
+        /// How it is printed.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Has the gateway that runs publish a product's rows again, among live changes.
+    #[command(after_help = "Examples:
+  onramp backfill --config onramp.yaml commerce.orders.v1
+  onramp backfill --config onramp.yaml commerce.orders.v1 --where 'row.ord_no > 1000'
+  onramp backfill --config onramp.yaml commerce.orders.v1 --reconcile
+
+Exit codes: 0 ordered, 64 refused, or no gateway answers.")]
+    Backfill {
+        #[command(flatten)]
+        files: Files,
+        /// The product, as `commerce.orders.v1`.
+        product: String,
+        /// Only rows that fulfil this expression over `row`.
+        #[arg(long = "where", value_name = "EXPR")]
+        filter: Option<String>,
+        /// Give tombstones to keys in the topic that the table no longer has.
+        #[arg(long)]
+        reconcile: bool,
     },
     /// Gives topics of retired products back, so that another gateway may publish to them.
     #[command(after_help = "Examples:
@@ -92,6 +127,22 @@ pub fn main() -> ExitCode {
     match arguments.command {
         Command::Run(files) => run_command(&files),
         Command::Check { files, format } => check_command(&files, format),
+        Command::Status { files, format } => with_gateway(&files, |gateway| {
+            operate::status(&gateway, format == Format::Json)
+        }),
+        Command::Backfill {
+            files,
+            product,
+            filter,
+            reconcile,
+        } => with_gateway(&files, |gateway| {
+            let order = admin::Order {
+                product,
+                filter,
+                reconcile,
+            };
+            operate::backfill(&gateway, &order)
+        }),
         Command::ReleaseTopic { files, topics } => with_gateway(&files, |gateway| {
             run::release(&gateway, &topics)?;
             for topic in &topics {
@@ -176,6 +227,12 @@ fn print(mut to: impl Write + IsTerminal, findings: &[Finding], format: Format) 
     };
     // A reader that went away has seen what it wanted.
     let _ = to.write_all(text.as_bytes());
+}
+
+/// A line for whoever gave the command.
+pub(crate) fn say(line: &str) {
+    // Done either way, whether or not somebody still listens.
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// A failure on one line, for logs: codes and messages, no snippet.

@@ -15,6 +15,7 @@ use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use onramp_finding::codes::running;
 use onramp_finding::{Failure, Finding, Kind, Place};
+use onramp_publisher::progress::Progress;
 use onramp_publisher::{HistoryRecord, Stage};
 
 /// Behind by no more than this counts as caught up.
@@ -81,12 +82,40 @@ impl HistoryShown {
     }
 }
 
-struct Seen {
-    phase: Phase,
-    lag: Option<(u64, Instant)>,
-    waiting: Option<String>,
-    history_waits: Option<String>,
-    history: BTreeMap<String, HistoryShown>,
+impl Phase {
+    /// One word for it, and more about it.
+    pub(crate) fn words(&self) -> (&'static str, Option<String>) {
+        match self {
+            Phase::Starting(what) => ("starting", Some((*what).to_owned())),
+            Phase::Standby(holder) => ("standby", Some(format!("{holder} streams"))),
+            Phase::Streaming => ("streaming", None),
+            Phase::Retrying(why) => ("retrying", Some(why.clone())),
+            Phase::Draining => ("draining", None),
+        }
+    }
+}
+
+/// What the run has told so far.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) phase: Phase,
+    pub(crate) lag: Option<(u64, Instant)>,
+    pub(crate) waiting: Option<String>,
+    pub(crate) history_waits: Option<String>,
+    pub(crate) history: BTreeMap<String, HistoryShown>,
+    /// Progress as the last start found it, with what that start decided.
+    pub(crate) progress: Option<Progress>,
+    /// The position that was committed last, and when its last source transaction had, in
+    /// microseconds since 1970.
+    pub(crate) committed: Option<(Arc<str>, Option<i64>)>,
+}
+
+impl Seen {
+    /// How far the stream is behind, where that is known.
+    pub(crate) fn lag_bytes(&self) -> Option<u64> {
+        let (bytes, at) = self.lag?;
+        (at.elapsed() < LAG_KNOWN_FOR).then_some(bytes)
+    }
 }
 
 impl Board {
@@ -116,6 +145,8 @@ impl Board {
                 waiting: None,
                 history_waits: None,
                 history: BTreeMap::new(),
+                progress: None,
+                committed: None,
             })),
             metrics,
         })
@@ -175,6 +206,24 @@ impl Board {
         self.seen().history.insert(product.to_owned(), shown);
     }
 
+    /// What this start found in progress, its own decisions with it.
+    pub(crate) fn progress(&self, progress: Progress) {
+        metrics::gauge!("onramp_gaps").set(progress.gaps.len() as f64);
+        let mut seen = self.seen();
+        seen.committed = None;
+        seen.progress = Some(progress);
+    }
+
+    /// Everything up to a position is published.
+    pub(crate) fn committed(&self, position: Arc<str>, source_commit_us: Option<i64>) {
+        self.seen().committed = Some((position, source_commit_us));
+    }
+
+    /// Everything that was told.
+    pub(crate) fn told(&self) -> Seen {
+        self.seen().clone()
+    }
+
     fn ready(&self) -> (StatusCode, String) {
         let seen = self.seen();
         match (&seen.phase, &seen.waiting) {
@@ -198,8 +247,8 @@ impl Board {
 
     fn caught_up(&self) -> (StatusCode, String) {
         let seen = self.seen();
-        match (&seen.phase, seen.lag) {
-            (Phase::Streaming, Some((bytes, at))) if at.elapsed() < LAG_KNOWN_FOR => {
+        match (&seen.phase, seen.lag_bytes()) {
+            (Phase::Streaming, Some(bytes)) => {
                 let code = if bytes <= CAUGHT_UP_BYTES {
                     StatusCode::OK
                 } else {
@@ -265,6 +314,10 @@ fn describe() {
     describe_gauge!(
         "onramp_history_running",
         "1 while rows that were there already are being published."
+    );
+    describe_gauge!(
+        "onramp_gaps",
+        "Stretches of the source's log that were lost before they were published."
     );
     describe_gauge!(
         "onramp_source_retained_bytes",

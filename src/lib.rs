@@ -4,7 +4,10 @@
 //! data from the connector through the translator to the publisher, and what is shown of it. It
 //! decides the order of things; each thing itself is done in a crate of its own.
 
+mod admin;
 pub mod cli;
 mod health;
 mod logs;
+mod operate;
 mod run;
+mod status;

@@ -231,6 +231,8 @@ async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
     };
     let plan = contracts::plan(context, published, settled.as_ref(), &from, &described)?;
 
+    board.progress(plan.shown(settled.as_ref()));
+
     let (arenas, received) = mpsc::channel(ARENAS);
     let (give_back, back) = mpsc::channel(ARENAS + 2);
     let stream = lease
@@ -261,6 +263,7 @@ async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
     history.begin(plan.histories);
     let acknowledger = stream.acknowledger();
     let lag = metrics::gauge!("onramp_lag_seconds");
+    let shown = board.clone();
     let publisher = Publisher::spawn(PublisherParts {
         kafka,
         producer,
@@ -283,6 +286,7 @@ async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
             // Nobody listens where no run is under way.
             let _ = tell_committed.send(Some(position));
             lag.set(committed.source_commit_us.map_or(0.0, seconds_since));
+            shown.committed(committed.position.clone(), committed.source_commit_us);
         }),
     })?;
     tracing::info!(%from, "streaming begins");

@@ -41,6 +41,16 @@ pub(super) struct Plan {
     pub(super) keys: Vec<(String, Vec<u8>)>,
 }
 
+impl Plan {
+    /// Progress with what this start decided.
+    pub(super) fn shown(&self, settled: Option<&Progress>) -> Progress {
+        let mut shown = settled.cloned().unwrap_or_default();
+        shown.products.extend(self.states.iter().cloned());
+        shown.histories.extend(self.histories.iter().cloned());
+        shown
+    }
+}
+
 /// A product's table.
 pub(super) fn ident(product: &Product) -> Ident {
     let (schema, table) = &product.table.value;

@@ -7,7 +7,7 @@
 
 mod attempt;
 mod contracts;
-mod history;
+pub(crate) mod history;
 mod products;
 mod pump;
 mod release;
@@ -19,13 +19,16 @@ use onramp_connector::Instance;
 use onramp_finding::Failure;
 use onramp_finding::codes::running;
 use onramp_language::Gateway;
+use onramp_postgres::Postgres;
+use onramp_publisher::Kafka;
+use onramp_publisher::progress::{self, Progress};
 use tokio::sync::watch;
 
 use self::history::command::Commands;
-pub(crate) use release::release;
-
+use crate::admin;
 use crate::cli::one_line;
 use crate::health::{self, Board, Phase};
+pub(crate) use release::release;
 
 /// The pauses between attempts.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -47,17 +50,36 @@ pub(crate) fn run(gateway: Gateway) -> Result<(), Failure> {
     ended
 }
 
+/// What progress in Kafka says, without fencing anybody; None where there is none.
+pub(crate) async fn progress(gateway: &Gateway) -> Result<Option<Progress>, Failure> {
+    let (settings, name) = (settings::kafka(gateway)?, gateway.name.value.clone());
+    attempt::blocking(move || progress::read(&Kafka::connect(settings)?, &name)).await
+}
+
 async fn supervise(gateway: Gateway) -> Result<(), Failure> {
     let board = Board::install()?;
     if let Some(listen) = gateway.health {
         health::serve(board.clone(), listen).await?;
     }
+    let instance = instance();
+    let commands = Commands::default();
+    if let Some(settings) = &gateway.admin {
+        let names = settings::source(&gateway, &instance.0);
+        let desk = admin::Desk {
+            gateway: gateway.clone(),
+            instance: instance.0.to_string(),
+            board: board.clone(),
+            commands: commands.clone(),
+            connector: std::sync::Arc::new(Postgres::new(names)),
+        };
+        admin::serve(settings, desk).await?;
+    }
     let mut stop = told_to_stop()?;
     let context = std::sync::Arc::new(attempt::Context {
-        instance: instance(),
+        instance,
         gateway,
         board: board.clone(),
-        commands: Commands::default(),
+        commands,
     });
     let mut pause = FIRST_PAUSE;
     loop {

@@ -121,6 +121,15 @@ pub struct Snapshot {
     pub chunk_rows: u32,
 }
 
+/// `admin`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Admin {
+    /// `listen`: loopback, unless there is a token.
+    pub listen: std::net::SocketAddr,
+    /// `token`.
+    pub token: Option<Secret>,
+}
+
 /// The whole gateway file with its products.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Gateway {
@@ -150,6 +159,8 @@ pub struct Gateway {
     pub drafts: bool,
     /// `health.listen`.
     pub health: Option<std::net::SocketAddr>,
+    /// `admin`.
+    pub admin: Option<Admin>,
     /// The products, by name.
     pub products: Vec<Product>,
 }

@@ -18,8 +18,8 @@ mod time_format;
 mod yaml;
 
 pub use gateway::{
-    Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Security, Snapshot, SourceSettings,
-    TlsMode,
+    Admin, Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Security, Snapshot,
+    SourceSettings, TlsMode,
 };
 pub use load::{Loaded, Overrides, Reading, load, read};
 pub use product::{

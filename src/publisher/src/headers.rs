@@ -110,6 +110,14 @@ impl Headers {
     }
 }
 
+/// [`write_rfc3339`] as a text of its own.
+pub fn rfc3339(us: i64) -> String {
+    let mut text = Vec::with_capacity(32);
+    write_rfc3339(&mut text, us);
+    // Digits and signs alone.
+    String::from_utf8(text).unwrap_or_default()
+}
+
 /// Microseconds since 1970 as RFC 3339 in UTC, with six decimals; the calendar is the proleptic
 /// Gregorian one (days to civil, after H. Hinnant's published algorithm).
 pub(crate) fn write_rfc3339(out: &mut Vec<u8>, us: i64) {

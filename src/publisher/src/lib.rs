@@ -17,9 +17,11 @@
 //! took over; where progress shows no other instance and the source's lock is still held, the
 //! brokers gave this one up after a time-out, and the caller starts over all the same.
 
+mod alone;
 pub mod claims;
 mod client;
 mod context;
+mod gap;
 mod headers;
 mod history;
 mod meters;
@@ -35,8 +37,10 @@ mod trouble;
 mod waits;
 mod work;
 
+pub use alone::write_alone;
 pub use client::Kafka;
-pub use headers::HeaderMode;
+pub use gap::GapRecord;
+pub use headers::{HeaderMode, rfc3339};
 pub use history::{Cause, HistoryRecord, Stage};
 pub use producer::{TransactionalProducer, WaitingProducer};
 pub use publish::{Committed, Origin, Publisher, PublisherParts, Status};

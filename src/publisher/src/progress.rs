@@ -13,6 +13,7 @@ use onramp_finding::{Failure, Finding, Kind, Place};
 use serde::{Deserialize, Serialize};
 
 use crate::client::Kafka;
+use crate::gap::{GAP_KEY, GapRecord};
 use crate::history::{HISTORY_KEY, HistoryRecord};
 use crate::reader::{self, Isolation};
 use crate::topics::{Wanted, ensure_own};
@@ -90,6 +91,8 @@ pub struct Progress {
     pub products: BTreeMap<String, ProductState>,
     /// Their runs over rows that were there already, by the product's name.
     pub histories: BTreeMap<String, HistoryRecord>,
+    /// The gaps, by their numbers.
+    pub gaps: BTreeMap<u64, GapRecord>,
     /// The offset after the last record of this reading, from which a later one goes on.
     next: i64,
 }
@@ -277,6 +280,7 @@ fn apply(
     };
     let product = key.strip_prefix(PRODUCT_KEY);
     let history = key.strip_prefix(HISTORY_KEY);
+    let gap = key.strip_prefix(GAP_KEY).map(str::parse::<u64>);
     let Some(value) = entry.value else {
         if let Some(name) = history {
             progress.histories.remove(name);
@@ -313,6 +317,15 @@ fn apply(
                 Ok(())
             }
             Err(_) => damaged("is no run over a table"),
+        };
+    }
+    if let Some(number) = gap {
+        return match (number, serde_json::from_slice(value)) {
+            (Ok(number), Ok(record)) => {
+                progress.gaps.insert(number, record);
+                Ok(())
+            }
+            _ => damaged("is no gap"),
         };
     }
     match product {
@@ -386,5 +399,24 @@ mod tests {
         let mut progress = Progress::default();
         apply(&mut progress, "shop", "t", &entry(&key, &value)).unwrap();
         assert_eq!(progress.products["commerce.orders.v1"], state);
+    }
+
+    #[test]
+    fn a_gap_stays_on_record() {
+        let gap = GapRecord::now("0/1".into(), "0/9".into(), "slot gone".into(), Vec::new());
+        let mut progress = Progress::default();
+        for number in [1, 2] {
+            let (key, value) = gap.note(number);
+            apply(&mut progress, "shop", "t", &entry(&key, &value)).unwrap();
+        }
+        assert_eq!(progress.gaps[&1], gap);
+        assert_eq!(progress.gaps.len(), 2);
+        assert!(
+            gap.when.starts_with("20") && gap.when.ends_with('Z'),
+            "{}",
+            gap.when
+        );
+        assert_eq!(code("gap/one", &gap.note(1).1), "ONR-512");
+        assert_eq!(code("gap/1", r#"{"format":1}"#), "ONR-512");
     }
 }

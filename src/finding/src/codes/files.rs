@@ -254,6 +254,24 @@ pub static UNPUBLISHED_DRAFT: Code = Code {
     remedy: "Set `status: active` when it is ready, or `drafts: true` in the gateway file of a test system.",
 };
 
+/// Commands taken from anybody.
+pub static OPEN_ADMIN: Code = Code {
+    id: "ONR-129",
+    title: "commands taken from anybody",
+    reason: "The admin endpoint starts back-fills. On an address that others reach it must know who calls.",
+    example: "admin: { listen: \"0.0.0.0:8081\" }",
+    remedy: "Listen on 127.0.0.1, or add `admin.token`.",
+};
+
+/// A changed mapping does not reach what was published.
+pub static KEPT_MAPPING: Code = Code {
+    id: "ONR-130",
+    title: "events of an older mapping stay",
+    reason: "With `on_mapping_change: keep` a changed mapping holds for changes from then on. A key whose row does not change keeps the event that the older mapping gave.",
+    example: "on_mapping_change: keep",
+    remedy: "Write `on_mapping_change: backfill` to have every row published again; `onramp backfill PRODUCT` does the same later.",
+};
+
 /// All of them, in order.
 pub const ALL: &[&Code] = &[
     &UNREADABLE,
@@ -284,4 +302,6 @@ pub const ALL: &[&Code] = &[
     &OWNED_PROPERTY,
     &LIMITS,
     &UNPUBLISHED_DRAFT,
+    &OPEN_ADMIN,
+    &KEPT_MAPPING,
 ];

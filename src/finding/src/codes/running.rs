@@ -97,8 +97,71 @@ pub static RUN_REFUSED: Code = Code {
     id: "ONR-710",
     title: "run refused",
     reason: "Rows that were there already cannot be published again as asked.",
-    example: "onramp backfill commerce.orders.v1, while a run of the product is under way.",
+    example: "$ onramp backfill commerce.orders.v1 # while a run of the product is under way.",
     remedy: "See onramp status for the products and their runs; ask again when the run under way is done.",
+};
+
+/// Command refused.
+pub static COMMAND_REFUSED: Code = Code {
+    id: "ONR-720",
+    title: "command refused",
+    reason: "What was asked for cannot be done as it was said. Nothing was begun.",
+    example: "$ onramp backfill commerce.orders.v1 --where 'row.ord_no > 7' --reconcile",
+    remedy: "Correct the command as the message says.",
+};
+
+/// Command not taken now.
+pub static NOT_STREAMING: Code = Code {
+    id: "ONR-721",
+    title: "command not taken now",
+    reason: "A back-fill is begun by the stream's own thread, among live changes. While the gateway starts, stands by, tries again or waits for Kafka there is nobody to begin it. Nothing was begun.",
+    example: "$ onramp backfill commerce.orders.v1 # while the gateway is a standby",
+    remedy: "Look at `onramp status`, and give the command again once changes stream.",
+};
+
+/// Caller not known.
+pub static NOT_LET_IN: Code = Code {
+    id: "ONR-722",
+    title: "caller not known",
+    reason: "A request to the admin endpoint shows the token of `admin.token`; where there is none it names this machine as its host.",
+    example: "$ curl http://127.0.0.1:8081/v1/status # and admin.token is set",
+    remedy: "Send `Authorization: Bearer` with the token that the gateway was started with.",
+};
+
+/// No gateway answers.
+pub static NO_ANSWER: Code = Code {
+    id: "ONR-723",
+    title: "no gateway answers",
+    reason: "Commands go to the gateway that runs, by its admin endpoint.",
+    example: "$ onramp backfill commerce.orders.v1 # while no gateway runs",
+    remedy: "Start the gateway, or name in `admin.listen` the address that it listens on.",
+};
+
+/// Nothing to recover.
+pub static NOTHING_LOST: Code = Code {
+    id: "ONR-724",
+    title: "nothing to recover",
+    reason: "The slot holds every change after progress. A new one would lose what happened between.",
+    example: "$ onramp recover # while the slot holds everything",
+    remedy: "Start the gateway: `onramp run`.",
+};
+
+/// Gateway still runs.
+pub static STILL_RUNS: Code = Code {
+    id: "ONR-725",
+    title: "gateway still runs",
+    reason: "Recovery makes a new slot and writes progress; beside a gateway that streams it would take its slot away.",
+    example: "$ onramp recover # while onramp run streams",
+    remedy: "Stop the gateway and its standbys, then run `onramp recover` again.",
+};
+
+/// Not confirmed.
+pub static NOT_CONFIRMED: Code = Code {
+    id: "ONR-726",
+    title: "not confirmed",
+    reason: "Recovery drops the slot and gives up what was in the log. It is done only when somebody says yes to what it prints.",
+    example: "$ onramp recover < /dev/null",
+    remedy: "Answer yes, or say `--yes` where nobody can be asked.",
 };
 
 /// A fault of the program itself.
@@ -123,5 +186,12 @@ pub const ALL: &[&Code] = &[
     &SECRET_UNREADABLE,
     &KEY_CHANGED,
     &RUN_REFUSED,
+    &COMMAND_REFUSED,
+    &NOT_STREAMING,
+    &NOT_LET_IN,
+    &NO_ANSWER,
+    &NOTHING_LOST,
+    &STILL_RUNS,
+    &NOT_CONFIRMED,
     &INTERNAL,
 ];

@@ -33,13 +33,13 @@ pub(crate) static GATEWAY: &[Key] = &[
     .default("20s"),
     Key::optional("drafts", Value::Text(Form::Boolean), "Whether products with `status: draft` are published too; for test systems.").default("false"),
     Key::optional("health", Value::Map(HEALTH), "Probes and metrics. Without it no port is opened."),
+    Key::optional("admin", Value::Map(ADMIN), "Where `onramp status` and `onramp backfill` reach the gateway while it runs. Without it no command is taken."),
     Key::required(
         "products",
         Value::List(&Value::Text(Form::Pattern)),
         "The product files: paths or patterns (`*`, `?`, `**`) below the gateway file's folder.",
     )
     .example("[products/**/*.yaml]"),
-    Key::later("admin", "Where commands are taken while the gateway runs."),
     Key::later("policies", "Files of rules that every product must keep."),
 ];
 
@@ -269,3 +269,18 @@ const HEALTH: &[Key] = &[Key::required(
     "Address and port of `/live`, `/ready`, `/caught-up` and `/metrics`.",
 )
 .example("\"0.0.0.0:8080\"")];
+
+const ADMIN: &[Key] = &[
+    Key::required(
+        "listen",
+        Value::Text(Form::Listen),
+        "Address and port. Anything but loopback needs a token.",
+    )
+    .example("\"127.0.0.1:8081\""),
+    Key::optional(
+        "token",
+        Value::Secret,
+        "What a caller has to show, as `Authorization: Bearer`. Read when the gateway starts.",
+    )
+    .example("{ file: /run/secrets/onramp-admin }"),
+];

@@ -9,7 +9,7 @@ use crate::definition::{GATEWAY, Key, Value, duration, size};
 use crate::faults::Faults;
 use crate::yaml::{Node, names_a_secret};
 use crate::{
-    Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Secret, Security, Snapshot,
+    Admin, Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Secret, Security, Snapshot,
     SourceSettings, TlsMode,
 };
 
@@ -143,7 +143,27 @@ pub(crate) fn gateway(root: &Node, folder: &Path, faults: &mut Faults) -> Option
         health: root
             .text_at(&["health", "listen"])
             .and_then(|t| t.parse().ok()),
+        admin: admin(root, folder, faults),
         products: Vec::new(),
+    })
+}
+
+fn admin(root: &Node, folder: &Path, faults: &mut Faults) -> Option<Admin> {
+    let node = root.at(&["admin", "listen"])?;
+    let listen: std::net::SocketAddr = node.text()?.parse().ok()?;
+    if !listen.ip().is_loopback() && root.at(&["admin", "token"]).is_none() {
+        faults
+            .error(
+                &files::OPEN_ADMIN,
+                node,
+                format!("`admin.listen` takes commands from anybody who reaches {listen}"),
+            )
+            .because("a back-fill republishes whole products, and nobody would be asked who he is")
+            .remedy("listen on 127.0.0.1, or add `token: { file: /run/secrets/onramp-admin }`");
+    }
+    Some(Admin {
+        listen,
+        token: secret(root.at(&["admin", "token"]), folder),
     })
 }
 

@@ -1,6 +1,6 @@
 //! A product file's struct, and the rules across its keys.
 
-use onramp_finding::{Finding, codes::files};
+use onramp_finding::{Finding, Severity, codes::files};
 
 use super::{field, source};
 use crate::check;
@@ -75,6 +75,7 @@ pub(crate) fn product(
         let remedy = "compare it with something, e.g. `== \"Y\"`";
         source::expression(filter, &[onramp_expression::Type::Bool], remedy, faults);
     }
+    kept_mapping(root, faults);
     Some(Product {
         status,
         team: said(&["owner", "team"]),
@@ -107,6 +108,25 @@ pub(crate) fn product(
         fields,
         name,
     })
+}
+
+/// Says what `keep` means, for as long as it stands there.
+fn kept_mapping(root: &Node, faults: &mut Faults) {
+    let Some(node) = root.get("on_mapping_change") else {
+        return;
+    };
+    if node.text() == Some("keep") {
+        let place = faults.place(node);
+        faults
+            .add(Finding::new(
+                Severity::Info,
+                &files::KEPT_MAPPING,
+                place,
+                "where the mapping changes, events published before stay as they are",
+            ))
+            .because("a key whose row does not change keeps the event that the older mapping gave: consumers find both meanings in the topic, and nothing tells them apart")
+            .remedy("write `on_mapping_change: backfill` to have every row published again by the new mapping");
+    }
 }
 
 /// A retired product's table, where it says none.

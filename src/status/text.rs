@@ -1,0 +1,287 @@
+//! The status for people, no wider than a terminal of 80 columns, but for words that are.
+
+use onramp_publisher::{Cause, Stage};
+
+use super::{ProductShown, RunShown, Status, Teller};
+
+const COLUMNS: usize = 80;
+/// Where the values begin.
+const INDENT: usize = 12;
+
+/// All of it.
+pub(crate) fn text(status: &Status) -> String {
+    let mut out = String::new();
+    line(&mut out, "gateway", &status.gateway);
+    let phase = match (status.told_by, &status.detail) {
+        (Teller::Progress, _) => "not known: this is what progress in Kafka says".to_owned(),
+        (Teller::Gateway, None) => status.phase.clone(),
+        (Teller::Gateway, Some(detail)) => format!("{}: {detail}", status.phase),
+    };
+    line(&mut out, "phase", &phase);
+    optional(&mut out, "no answer", status.not_answering.as_deref());
+    optional(&mut out, "instance", status.instance.as_deref());
+    let position = match (&status.position, &status.source_commit) {
+        (None, _) => "nothing is published yet".to_owned(),
+        (Some(position), None) => position.clone(),
+        (Some(position), Some(commit)) => format!("{position} (committed {})", seconds(commit)),
+    };
+    line(&mut out, "position", &position);
+    let lag = status.lag_bytes.map(bytes);
+    optional(&mut out, "lag", lag.as_deref());
+    optional(&mut out, "waits for", status.waits_for.as_deref());
+    optional(&mut out, "history", history_waits(status).as_deref());
+    for product in &status.products {
+        out.push('\n');
+        line(&mut out, "product", &product.product);
+        let from = format!("{}, from {}", product.status, product.from);
+        line(&mut out, "changes", &from);
+        rows(&mut out, product);
+    }
+    for gap in &status.gaps {
+        out.push('\n');
+        let lost = format!(
+            "{}: what was committed between {} and {} was not published",
+            gap.number, gap.from, gap.to
+        );
+        line(&mut out, "gap", &lost);
+        line(&mut out, "recorded", &seconds(&gap.when));
+        line(&mut out, "because", &gap.reason);
+        optional(&mut out, "republished", joined(&gap.products).as_deref());
+        optional(&mut out, "accepted", joined(&gap.accepted).as_deref());
+    }
+    out
+}
+
+fn history_waits(status: &Status) -> Option<String> {
+    let open = status.history_waits_for.as_ref()?;
+    Some(format!(
+        "waits for transactions that were open before it: {open}"
+    ))
+}
+
+fn rows(out: &mut String, product: &ProductShown) {
+    let Some(run) = &product.history else {
+        return;
+    };
+    let cause = match run.cause {
+        Cause::New => "the product is new",
+        Cause::Mapping => "its mapping changed",
+        Cause::Command => "by command",
+        Cause::Recovery => "log was lost",
+    };
+    let mut how = format!("{} ({cause})", run.run);
+    if run.reconcile {
+        how.push_str(", reconciles");
+    }
+    line(out, "run", &how);
+    optional(out, "where", run.filter.as_deref());
+    line(out, "rows", &progress(run));
+}
+
+fn progress(run: &RunShown) -> String {
+    let mut text = grouped(run.rows);
+    match run.stage {
+        Stage::Done => return format!("{text}, done"),
+        Stage::Reconciling => {
+            return format!("{text}, all published; looking for keys that the table lacks");
+        }
+        Stage::Reading => {}
+    }
+    if let Some(all) = run.rows_estimate {
+        text.push_str(&format!(" of about {}", grouped(all)));
+        if all > 0 {
+            let share = (run.rows as f64 / all as f64 * 100.0).min(100.0);
+            text.push_str(&format!(" ({share:.0} %)"));
+        }
+    }
+    if let Some(rate) = run.rows_per_second {
+        text.push_str(&format!(", {}/s", grouped(rate as u64)));
+    }
+    match run.seconds_left {
+        Some(left) => text.push_str(&format!(", about {} left", duration(left))),
+        None => text.push_str(", being read"),
+    }
+    text
+}
+
+fn joined(names: &[String]) -> Option<String> {
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+fn optional(out: &mut String, label: &str, text: Option<&str>) {
+    if let Some(text) = text {
+        line(out, label, text);
+    }
+}
+
+/// A label and its text, wrapped behind it. What is told may come from a server: nothing that a
+/// terminal would obey is passed on.
+fn line(out: &mut String, label: &str, text: &str) {
+    let text: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    let mut used = INDENT;
+    out.push_str(&format!("{label:<INDENT$}"));
+    for (n, word) in text.split(' ').filter(|w| !w.is_empty()).enumerate() {
+        let length = word.chars().count();
+        if n > 0 && used + 1 + length > COLUMNS {
+            out.push('\n');
+            out.push_str(&" ".repeat(INDENT));
+            used = INDENT;
+        } else if n > 0 {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += length;
+    }
+    out.push('\n');
+}
+
+/// Digits in threes.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    match unit {
+        0 => format!("{bytes} B"),
+        _ => format!("{value:.1} {}", UNITS[unit]),
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    let seconds = seconds.clamp(0.0, 1e9) as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// A time without its fraction.
+fn seconds(rfc3339: &str) -> String {
+    match rfc3339.split_once('.') {
+        Some((whole, _)) => format!("{whole}Z"),
+        None => rfc3339.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use onramp_publisher::progress::{FORMAT, PositionRecord, Progress};
+    use onramp_publisher::progress::{ProductState, ProductStatus};
+    use onramp_publisher::{GapRecord, HistoryRecord};
+
+    use super::super::of_progress;
+    use super::*;
+
+    fn progress_with_everything() -> Progress {
+        let mut progress = Progress::default();
+        progress.position = Some(PositionRecord {
+            format: FORMAT,
+            gateway: "legacy_shop".into(),
+            position: "0/16B3748".into(),
+            system: "7/shop".into(),
+            branch: "1".into(),
+            instance: "db-1-4711-ffffffffffff".into(),
+            source_commit: Some("2026-11-24T08:15:00.123456Z".into()),
+        });
+        let name = "commerce.orders.v1";
+        progress.products.insert(
+            name.into(),
+            ProductState {
+                format: FORMAT,
+                from: "0/16B3000".into(),
+                contract_hash: String::new(),
+                mapping_hash: String::new(),
+                topic_id: None,
+                partitions: 6,
+                key_schema_id: None,
+                value_schema_id: None,
+                status: ProductStatus::Active,
+            },
+        );
+        let mut run = HistoryRecord::begin("db-1-4711-ffffffffffff".into(), Cause::Recovery);
+        run.reconcile = true;
+        run.rows = 1_234_567;
+        progress.histories.insert(name.into(), run);
+        let reason = "ONR-421: the slot is gone, but progress stands at 0/16B3748; ".repeat(3);
+        let mut gap = GapRecord::now(
+            "0/16B3748".into(),
+            "0/2000000".into(),
+            reason,
+            vec![name.into()],
+        );
+        gap.when = "2026-11-24T09:00:00.000000Z".into();
+        progress.gaps.insert(1, gap);
+        progress
+    }
+
+    #[test]
+    fn it_fits_into_80_columns_and_says_who_tells_it() {
+        let status = of_progress("legacy_shop", &progress_with_everything());
+        let text = text(&status);
+        assert!(text.lines().all(|l| l.chars().count() <= COLUMNS), "{text}");
+        assert!(
+            text.starts_with("gateway     legacy_shop\nphase       not known"),
+            "{text}"
+        );
+        for part in [
+            "0/16B3748 (committed 2026-11-24T08:15:00Z)",
+            "(log was lost), reconciles",
+            "1,234,567, being read",
+            "recorded    2026-11-24T09:00:00Z",
+            "republished commerce.orders.v1",
+        ] {
+            assert!(text.contains(part), "{part} is in\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_run_says_how_far_how_fast_and_how_long() {
+        let status = of_progress("legacy_shop", &progress_with_everything());
+        let mut run = status.products[0].history.clone().unwrap();
+        run.rows_estimate = Some(10_000_000);
+        run.rows_per_second = Some(52_000.4);
+        run.seconds_left = Some(4000.0);
+        let text = super::progress(&run);
+        assert_eq!(
+            text,
+            "1,234,567 of about 10,000,000 (12 %), 52,000/s, about 1 h 6 min left"
+        );
+        run.stage = Stage::Done;
+        assert_eq!(super::progress(&run), "1,234,567, done");
+    }
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_passed_on() {
+        let mut status = of_progress("legacy_shop", &progress_with_everything());
+        status.history_waits_for = Some("pid 7 (\x1b]0;x\x07)".into());
+        assert!(!text(&status).contains(['\x1b', '\x07']));
+    }
+
+    #[test]
+    fn machines_read_back_what_was_told() {
+        let status = of_progress("legacy_shop", &progress_with_everything());
+        let json = serde_json::to_string(&status).unwrap();
+        assert_eq!(serde_json::from_str::<Status>(&json).unwrap(), status);
+        assert!(json.contains(r#""told_by":"progress""#) && json.contains(r#""cause":"recovery""#));
+    }
+}
