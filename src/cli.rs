@@ -1,7 +1,7 @@
 //! The command line: what may be said, and the exit code it ends with.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -76,6 +76,25 @@ Exit codes: 0 ordered, 64 refused, or no gateway answers.")]
         #[arg(long)]
         reconcile: bool,
     },
+    /// Goes on after log was lost: a new slot, the gap on record, every entity published again.
+    ///
+    /// For a start that is refused because the slot is gone, lost or ahead, or the server's history
+    /// is another one. The gateway must be down. Prints what it will do, and asks.
+    #[command(after_help = "Examples:
+  onramp recover --config onramp.yaml
+  onramp recover --config onramp.yaml --yes
+
+Exit codes: 0 recovered, 64 refused, not needed or not confirmed, 66 source, 67 broker.")]
+    Recover {
+        #[command(flatten)]
+        files: Files,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        /// A product of facts that goes on without what was lost; may be said again.
+        #[arg(long = "accept-gap", value_name = "PRODUCT")]
+        accept_gap: Vec<String>,
+    },
     /// Gives topics of retired products back, so that another gateway may publish to them.
     #[command(after_help = "Examples:
   onramp release-topic --config onramp.yaml commerce.orders.v1
@@ -143,6 +162,14 @@ pub fn main() -> ExitCode {
             };
             operate::backfill(&gateway, &order)
         }),
+        Command::Recover {
+            files,
+            yes,
+            accept_gap,
+        } => with_gateway(&files, |gateway| {
+            logs::start(files.logs);
+            operate::recover(gateway, yes, accept_gap)
+        }),
         Command::ReleaseTopic { files, topics } => with_gateway(&files, |gateway| {
             run::release(&gateway, &topics)?;
             for topic in &topics {
@@ -175,10 +202,21 @@ fn with_gateway(files: &Files, work: impl FnOnce(Gateway) -> Result<(), Failure>
     print(std::io::stderr(), &loaded.warnings, Format::Text);
     match work(loaded.gateway) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
+        Err(mut failure) => {
+            for finding in &mut failure.findings {
+                name_the_command(finding, &files.config);
+            }
             print(std::io::stderr(), &failure.findings, Format::Text);
             ExitCode::from(failure.kind.exit_code())
         }
+    }
+}
+
+/// Whoever finds that log was lost does not know by which file it was told to run.
+fn name_the_command(finding: &mut Finding, config: &Path) {
+    if let Some(remedy) = &mut finding.remedy {
+        let command = format!("`onramp recover --config {}`", config.display());
+        *remedy = remedy.replace("`onramp recover`", &command);
     }
 }
 

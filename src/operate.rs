@@ -1,9 +1,9 @@
-//! `onramp status` and `onramp backfill`: asking the gateway that runs.
+//! `onramp status`, `onramp backfill` and `onramp recover`, as whoever runs them has them.
 
-use std::io::Write;
+use std::io::{BufRead, IsTerminal, Write};
 
 use onramp_finding::codes::running;
-use onramp_finding::{Failure, Finding, Kind};
+use onramp_finding::{Failure, Finding, Kind, Place};
 use onramp_language::Gateway;
 
 use crate::admin::{Order, caller};
@@ -65,8 +65,47 @@ pub(crate) fn backfill(gateway: &Gateway, order: &Order) -> Result<(), Failure> 
     Ok(())
 }
 
+/// Goes on after log was lost, once somebody said yes.
+pub(crate) fn recover(
+    gateway: Gateway,
+    yes: bool,
+    accepted_gaps: Vec<String>,
+) -> Result<(), Failure> {
+    let consent = run::Consent {
+        ask: Box::new(move |plan| confirmed(plan, yes)),
+        accepted_gaps,
+    };
+    let outcome = runtime()?.block_on(run::recover(gateway, consent))?;
+    cli::say(&outcome);
+    Ok(())
+}
+
+/// Prints what will be done, and has it confirmed.
+fn confirmed(plan: &str, yes: bool) -> Result<(), Failure> {
+    let refused = |why: &str| {
+        let finding = Finding::error(&running::NOT_CONFIRMED, Place::Nowhere, why);
+        let remedy = running::NOT_CONFIRMED.remedy;
+        Err(Failure::stop(Kind::Configuration, finding.remedy(remedy)))
+    };
+    cli::say(plan);
+    if yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return refused("there is no terminal to ask on");
+    }
+    // Where the question cannot be shown the answer is no yes.
+    let _ = write!(std::io::stdout(), "Go on? Only \"yes\" does: ");
+    let _ = std::io::stdout().flush();
+    let mut answer = String::new();
+    match std::io::stdin().lock().read_line(&mut answer) {
+        Ok(_) if answer.trim() == "yes" => Ok(()),
+        _ => refused("nothing was changed"),
+    }
+}
+
 /// One thread is enough to ask.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -11,28 +11,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use onramp_connector::{
-    Acquired, Connector, Ident, Instance, Lease, Position, PrepareRequest, SourceIdentity,
-    StreamLimits, TableDescription, TableRequest,
-};
+use onramp_connector::{Acquired, Connector, Instance, Lease, Position, StreamLimits};
 use onramp_finding::codes::{running, source};
 use onramp_finding::{Failure, Finding, Kind, Severity};
 use onramp_language::{Gateway, Product};
 use onramp_postgres::Postgres;
-use onramp_publisher::progress::{self, PositionRecord, Progress};
+use onramp_publisher::progress::{self, PositionRecord};
 use onramp_publisher::{Kafka, Origin, Publisher, PublisherParts, WaitingProducer};
 use onramp_translator::Translator;
 use tokio::sync::{mpsc, watch};
 
 use super::history::command::{Command, Commands};
 use super::history::{self, History};
-use super::{contracts, products, pump, settings};
+use super::{contracts, products, pump, requests, settings};
 use crate::health::{Board, Phase};
 
 /// How often a standby looks whether the slot is free.
 const STANDBY_LOOKS_EVERY: Duration = Duration::from_secs(1);
 /// How long an open transaction of an earlier producer is waited for.
-const SETTLE_DEADLINE: Duration = Duration::from_secs(60);
+pub(super) const SETTLE_DEADLINE: Duration = Duration::from_secs(60);
 /// Arenas between encoding and publishing: enough to hide a commit.
 const ARENAS: usize = 8;
 /// The log that one batch holds.
@@ -182,11 +179,11 @@ async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
         gateway,
         &context.instance.0,
     )));
-    let described = connector.describe(&idents(context)).await?;
-    let tables = tables(context, &described, seen.as_ref());
-    let request = request(&tables, seen.as_ref());
+    let described = connector.describe(&requests::idents(gateway)).await?;
+    let tables = requests::tables(gateway, &described, seen.as_ref());
+    let request = requests::request(&tables, seen.as_ref());
     let mut findings = connector.preflight(&request).await?;
-    findings.extend(contracts::check_mappings(context, &described));
+    findings.extend(contracts::check_mappings(gateway, &described));
     report(findings)?;
 
     board.set(Phase::Starting("preparing the source"));
@@ -198,7 +195,7 @@ async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
             let lease = take_lock(context, connector.as_ref()).await?;
             let (kafka, name) = (kafka.clone(), name.clone());
             let now = blocking(move || progress::read(&kafka, &name)).await?;
-            let request = self::request(&tables, now.as_ref());
+            let request = requests::request(&tables, now.as_ref());
             (connector.prepare(&request).await?, lease)
         }
         Err(failure) => return Err(failure),
@@ -223,7 +220,7 @@ async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
         Some(record) => {
             // What was prepared may rest on an older reading: the slot is held against this one.
             connector
-                .prepare(&self::request(&tables, settled.as_ref()))
+                .prepare(&requests::request(&tables, settled.as_ref()))
                 .await?;
             Position(record.position.as_str().into())
         }
@@ -310,64 +307,6 @@ fn seconds_since(committed_at_us: i64) -> f64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let now_us = now.map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX));
     now_us.saturating_sub(committed_at_us).max(0) as f64 / 1e6
-}
-
-/// The names of the tables that products map.
-fn idents(context: &Context) -> Vec<Ident> {
-    let mut idents: Vec<Ident> = Vec::new();
-    for product in context.published() {
-        let ident = contracts::ident(product);
-        if !idents.contains(&ident) {
-            idents.push(ident);
-        }
-    }
-    idents
-}
-
-/// What products need of each table.
-fn tables(
-    context: &Context,
-    described: &[TableDescription],
-    seen: Option<&Progress>,
-) -> Vec<TableRequest> {
-    let mut tables = Vec::new();
-    for ident in idents(context) {
-        let of_table: Vec<&Product> = context
-            .published()
-            .into_iter()
-            .filter(|p| contracts::ident(p) == ident)
-            .collect();
-        let mut columns = Vec::new();
-        if let Some(table) = described.iter().find(|t| t.name == ident) {
-            columns = of_table
-                .iter()
-                .flat_map(|p| onramp_translator::columns(p, table))
-                .collect();
-            columns.sort();
-            columns.dedup();
-        }
-        let state = |p: &&Product| seen.and_then(|s| s.products.get(&p.name.value.to_string()));
-        tables.push(TableRequest {
-            published_before: of_table.iter().any(|p| state(p).is_some()),
-            table: ident,
-            columns,
-            products: of_table.iter().map(|p| p.name.value.to_string()).collect(),
-            accept_left_out: of_table.iter().all(|p| p.accept_unchanged_toast),
-        });
-    }
-    tables
-}
-
-fn request(tables: &[TableRequest], seen: Option<&Progress>) -> PrepareRequest {
-    let record = seen.and_then(|p| p.position.as_ref());
-    PrepareRequest {
-        tables: tables.to_vec(),
-        progress: record.map(|r| Position(r.position.as_str().into())),
-        identity: record.map(|r| SourceIdentity {
-            system: r.system.clone(),
-            branch: r.branch.clone(),
-        }),
-    }
 }
 
 /// Logs what is worth knowing; errors refuse the start, all of them at once.

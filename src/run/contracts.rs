@@ -7,7 +7,7 @@ use onramp_connector::{Ident, Position, TableDescription};
 use onramp_event::{Route, RouteId};
 use onramp_finding::codes::running;
 use onramp_finding::{Failure, Finding, Kind};
-use onramp_language::{Compatibility, Headers, OnMappingChange, Product, Status};
+use onramp_language::{Compatibility, Gateway, Headers, OnMappingChange, Product, Status};
 use onramp_publisher::progress::{FORMAT, ProductState, ProductStatus, Progress};
 use onramp_publisher::topics::{self, Keeping, Pinned, TopicSpec};
 use onramp_publisher::{Cause, HistoryRecord, Kafka, claims};
@@ -15,7 +15,7 @@ use onramp_registry::{Level, RegistryClient, key_subject, publish_contract, valu
 use onramp_translator::{Contract, Encoding, Mapped, TableMapping};
 
 use super::attempt::{Context, blocking};
-use super::settings;
+use super::{products, settings};
 
 /// A product's contract, as registered.
 pub(super) struct Published {
@@ -61,9 +61,8 @@ pub(super) fn ident(product: &Product) -> Ident {
 }
 
 /// Every mapping against its table, offline from Kafka and registry.
-pub(super) fn check_mappings(context: &Context, described: &[TableDescription]) -> Vec<Finding> {
-    context
-        .published()
+pub(super) fn check_mappings(gateway: &Gateway, described: &[TableDescription]) -> Vec<Finding> {
+    products::published(gateway)
         .into_iter()
         .flat_map(|product| {
             let table = ident(product);

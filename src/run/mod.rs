@@ -10,7 +10,9 @@ mod contracts;
 pub(crate) mod history;
 mod products;
 mod pump;
+mod recover;
 mod release;
+mod requests;
 mod settings;
 
 use std::time::{Duration, Instant};
@@ -28,6 +30,7 @@ use self::history::command::Commands;
 use crate::admin;
 use crate::cli::one_line;
 use crate::health::{self, Board, Phase};
+pub(crate) use recover::{Consent, recover};
 pub(crate) use release::release;
 
 /// The pauses between attempts.

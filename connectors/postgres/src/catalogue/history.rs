@@ -148,7 +148,7 @@ fn descends(
     };
     Err(refuse(
         Finding::error(&codes::OTHER_TIMELINE, server(), message).because(reason).remedy(
-            "compare the rows that were changed between the two positions with the topics; then start anew under another gateway name, or point source.url at the server that holds the published history",
+            "point source.url at the server that holds the published history; where it is gone, `onramp recover` goes on from this one, keeps the gap on record and has every entity published again",
         ),
     ))
 }
@@ -166,7 +166,7 @@ fn reached(progress: &Position, end: &str) -> Result<(), Failure> {
             format!("progress stands at {progress}, but the server's log ends at {end}"),
         )
         .because("the server was set back to an earlier state: its next changes would be taken for ones that are published already")
-        .remedy("start anew under another gateway name, or restore the server to a state that holds the published changes"),
+        .remedy("restore the server to a state that holds the published changes; where there is none, `onramp recover` goes on from this one, keeps the gap on record and has every entity published again"),
     ))
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use onramp_connector::Position;
+use onramp_finding::codes::running::STILL_RUNS;
 use onramp_finding::codes::source as codes;
 use onramp_finding::{Failure, Finding, Kind, Place};
 use tokio::time::Instant;
@@ -167,10 +168,7 @@ fn lost(names: &Names, given_up: Option<&str>) -> Finding {
     };
     Finding::error(&codes::LOG_LOST, place(names), "the log that the slot held is gone")
         .because(format!("{reason}; changes in it can no longer be read"))
-        .remedy(format!(
-            "the topics lack what happened since the last progress; start anew under another gateway name, or restore the missing changes first; then SELECT pg_drop_replication_slot({})",
-            sql::literal(&names.slot)
-        ))
+        .remedy("`onramp recover` makes a new slot, keeps the gap on record and has every entity published again; raise the bound before")
 }
 
 /// A slot must hold everything after progress. Where another instance streams from it, progress
@@ -186,7 +184,7 @@ fn hold(names: &Names, found: Option<&Slot>, progress: &Position) -> Result<(), 
                 format!("the slot is gone, but progress stands at {progress}"),
             )
             .because("a new slot would begin now: every change between would be lost without a word")
-            .remedy("find out who dropped it; the topics lack what happened since that position, so start anew under another gateway name, or restore the missing changes first"),
+            .remedy("find out who dropped it; `onramp recover` makes a new slot, keeps the gap on record and has every entity published again"),
         );
     };
     match found.confirmed {
@@ -200,9 +198,66 @@ fn hold(names: &Names, found: Option<&Slot>, progress: &Position) -> Result<(), 
                 format!("the slot begins at {confirmed}, after progress at {progress}"),
             )
             .because("it was made anew or advanced by somebody else: the changes between are gone from it")
-            .remedy("find out who did; the topics lack what happened between these positions, so start anew under another gateway name, or restore the missing changes first"),
+            .remedy("find out who did; `onramp recover` makes a new slot, keeps the gap on record and has every entity published again"),
         ),
     }
+}
+
+/// Drops the slot. One that somebody has is refused, and so is one that is not ours to read.
+pub(crate) async fn discard(
+    session: &Session,
+    names: &Names,
+    holder: Option<String>,
+) -> Result<(), Failure> {
+    if let Some(holder) = holder {
+        let finding = Finding::error(
+            &STILL_RUNS,
+            place(names),
+            format!("the slot is held by {holder}"),
+        );
+        let finding = finding.because(STILL_RUNS.reason).remedy(STILL_RUNS.remedy);
+        return Err(Failure::stop(Kind::Source, finding));
+    }
+    let Some(found) = find(session, &names.slot).await? else {
+        return Ok(());
+    };
+    let wrong = fit(names, Some(&found));
+    if names.slot_by_dba {
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        let statements = format!(
+            "SELECT pg_drop_replication_slot({});\n{};",
+            sql::literal(&names.slot),
+            statement(names)
+        );
+        return Err(Failure::stop(
+            Kind::Source,
+            Finding::error(
+                &codes::MAY_NOT_CREATE,
+                place(names),
+                format!(
+                    "the slot {} is to be dropped and made again by a DBA",
+                    names.slot
+                ),
+            )
+            .because("source.slot says that a DBA makes it")
+            .remedy(statements),
+        ));
+    }
+    let anothers: Vec<Finding> = wrong
+        .into_iter()
+        .filter(|f| f.code == &codes::WRONG_SLOT)
+        .collect();
+    if !anothers.is_empty() {
+        return Err(Failure::all(Kind::Source, anothers));
+    }
+    let dropped = session
+        .try_query("SELECT pg_drop_replication_slot($1::text)", &[&names.slot])
+        .await;
+    dropped.map_err(|error| session.refused(&error))?;
+    tracing::info!(slot = %names.slot, "slot dropped");
+    Ok(())
 }
 
 /// Who has the slot, in words; None where nobody has. A walsender of this very process, left over

@@ -188,7 +188,7 @@ pub static LOG_LOST: Code = Code {
     title: "log lost",
     reason: "The slot kept more than max_slot_wal_keep_size, or nobody read it for longer than idle_replication_slot_timeout, and the server gave its log up.",
     example: "SELECT wal_status FROM pg_replication_slots WHERE slot_name = 'onramp_legacy_shop'; -- lost",
-    remedy: "Start anew under another gateway name, or restore the missing changes first; raise the bound.",
+    remedy: "Raise the bound; then `onramp recover` makes a new slot, keeps the gap on record and has every entity published again.",
 };
 
 /// Slot gone.
@@ -197,7 +197,7 @@ pub static SLOT_GONE: Code = Code {
     title: "slot gone",
     reason: "Progress stands at a position that no slot holds any more. A new slot would lose every change between without a word.",
     example: "SELECT pg_drop_replication_slot('onramp_legacy_shop');",
-    remedy: "Find out who dropped it; start anew under another gateway name, or restore the missing changes first.",
+    remedy: "Find out who dropped it; then `onramp recover` makes a new slot, keeps the gap on record and has every entity published again.",
 };
 
 /// Slot ahead of progress.
@@ -206,7 +206,7 @@ pub static SLOT_AHEAD: Code = Code {
     title: "slot ahead of progress",
     reason: "The slot was made anew or advanced by somebody else; the changes between are gone from it.",
     example: "SELECT pg_replication_slot_advance('onramp_legacy_shop', pg_current_wal_lsn());",
-    remedy: "Find out who did; start anew under another gateway name, or restore the missing changes first.",
+    remedy: "Find out who did; then `onramp recover` makes a new slot, keeps the gap on record and has every entity published again.",
 };
 
 /// Another database system.
@@ -224,7 +224,7 @@ pub static OTHER_TIMELINE: Code = Code {
     title: "another timeline",
     reason: "The server was promoted, and progress may hold changes that it does not have.",
     example: "SELECT pg_promote(); -- on a standby that lacked the last changes",
-    remedy: "Compare the printed positions; start anew under another gateway name where changes were lost.",
+    remedy: "Point source.url at the server that holds the published history; where it is gone, `onramp recover` goes on from this one.",
 };
 
 /// To be made by a DBA.
@@ -278,7 +278,7 @@ pub static PROGRESS_AHEAD: Code = Code {
     title: "progress ahead of the log",
     reason: "The server was set back to an earlier state. Its next changes would be taken for ones that are published already, and be lost.",
     example: "error[ONR-430]: progress stands at 0/5000000, and the server's log ends at 0/4A00000",
-    remedy: "Start anew under another gateway name, or restore the server to a state that holds the published changes.",
+    remedy: "Restore the server to a state that holds the published changes; where there is none, `onramp recover` goes on from this one.",
 };
 
 /// TLS cannot be set up.
@@ -350,7 +350,7 @@ pub static UNPUBLISHED: Code = Code {
     title: "published table no longer in the publication",
     reason: "A product was published from this table, and the publication no longer holds it: the changes since then are lost to the slot. Putting the table back would hide the gap.",
     example: "ALTER PUBLICATION onramp_legacy_shop DROP TABLE ordr_hdr; -- while a product maps it",
-    remedy: "Find out who took it out and when; start a new version of its products, and put the old ones to status: retired.",
+    remedy: "Find out who took it out and when; then `onramp recover` puts it back, keeps the gap on record and has every entity published again.",
 };
 
 /// Mapped table renamed or replaced.

@@ -1,0 +1,297 @@
+//! `onramp recover`: the way out where a start is refused because log was lost.
+//!
+//! 1. What was lost is found as a start finds it; nothing lost, nothing done.
+//! 2. Whoever runs it says yes to what will be done.
+//! 3. Every producer of this gateway is fenced, and progress read again: nobody else has moved it.
+//! 4. What is left of the slot is dropped, and a new one made and held.
+//! 5. In one Kafka transaction: the new position, the gap, and a run over every entity's rows that
+//!    gives tombstones to keys that the table no longer has.
+//!
+//! Ended between 4 and 5, progress still stands before the gap: the next start is refused as
+//! before, and recovery begins anew.
+
+use std::sync::Arc;
+
+use onramp_connector::{
+    Acquired, Connector, Instance, Lease, Position, PrepareRequest, TableDescription,
+};
+use onramp_finding::codes::{running, source};
+use onramp_finding::{Code, Failure, Finding, Kind, Place};
+use onramp_language::Gateway;
+use onramp_postgres::Postgres;
+use onramp_publisher::progress::{self, FORMAT, PositionRecord, ProductStatus, Progress};
+use onramp_publisher::{Cause, GapRecord, HistoryRecord, Kafka, WaitingProducer, scan};
+
+use super::attempt::{SETTLE_DEADLINE, blocking};
+use super::{contracts, instance, products, requests, settings};
+
+/// What a start is refused for that this mends.
+const LOST: &[&Code] = &[
+    &source::LOG_LOST,
+    &source::SLOT_GONE,
+    &source::SLOT_AHEAD,
+    &source::OTHER_TIMELINE,
+    &source::PROGRESS_AHEAD,
+    &source::UNPUBLISHED,
+];
+
+/// Shows what will be done; an error where the answer is no.
+pub(crate) type Ask = Box<dyn Fn(&str) -> Result<(), Failure>>;
+
+/// What whoever runs it has to say.
+pub(crate) struct Consent {
+    /// Whether to go on.
+    pub(crate) ask: Ask,
+    /// The products of facts that go on without what was lost.
+    pub(crate) accepted_gaps: Vec<String>,
+}
+
+/// Recovers; gives what was done, for people.
+pub(crate) async fn recover(gateway: Gateway, consent: Consent) -> Result<String, Failure> {
+    let recovery = Recovery::connect(gateway).await?;
+    let (mut looked, mut lock) = (recovery.look().await?, None);
+    if looked.has_slot() {
+        // Whoever streams moves slot and progress on: they are held against each other once nobody
+        // does.
+        lock = Some(recovery.lock().await?);
+        looked = recovery.look().await?;
+    }
+    accepted(&looked, &consent.accepted_gaps)?;
+    (consent.ask)(&recovery.plan(&looked))?;
+    recovery.go_on(looked, lock).await
+}
+
+struct Recovery {
+    gateway: Gateway,
+    instance: Instance,
+    kafka: Kafka,
+    connector: Arc<dyn Connector>,
+}
+
+/// What was found.
+struct Looked {
+    progress: Progress,
+    position: PositionRecord,
+    request: PrepareRequest,
+    lost: Vec<Finding>,
+    /// The entities whose rows are published again.
+    entities: Vec<String>,
+}
+
+impl Looked {
+    /// Whether there may be a slot that somebody streams from.
+    fn has_slot(&self) -> bool {
+        let none: [&Code; 2] = [&source::LOG_LOST, &source::SLOT_GONE];
+        !self.lost.iter().any(|f| none.contains(&f.code))
+    }
+
+    /// What was lost, on one line.
+    fn reason(&self) -> String {
+        let told: Vec<String> = self
+            .lost
+            .iter()
+            .map(|f| format!("{}: {}", f.code.id, f.message))
+            .collect();
+        told.join("; ")
+    }
+}
+
+impl Recovery {
+    async fn connect(gateway: Gateway) -> Result<Recovery, Failure> {
+        let kafka_settings = settings::kafka(&gateway)?;
+        let kafka = blocking(move || Kafka::connect(kafka_settings)).await?;
+        let instance = instance();
+        let connector = Arc::new(Postgres::new(settings::source(&gateway, &instance.0)));
+        Ok(Recovery {
+            gateway,
+            instance,
+            kafka,
+            connector,
+        })
+    }
+
+    /// Looks at progress and source as a start does.
+    async fn look(&self) -> Result<Looked, Failure> {
+        let (kafka, name) = (self.kafka.clone(), self.gateway.name.value.clone());
+        let seen = blocking(move || progress::read(&kafka, &name)).await?;
+        products::check(&self.gateway, seen.as_ref())?;
+        let known = seen.and_then(|progress| Some((progress.position.clone()?, progress)));
+        let Some((position, progress)) = known else {
+            return Err(nothing_lost("this gateway has published nothing yet"));
+        };
+        let idents = requests::idents(&self.gateway);
+        let described = self.connector.describe(&idents).await?;
+        let tables = requests::tables(&self.gateway, &described, Some(&progress));
+        let request = requests::request(&tables, Some(&progress));
+        let lost = self.lost(&request, &described).await?;
+        if lost.is_empty() {
+            let why = format!("the slot holds everything after {}", position.position);
+            return Err(nothing_lost(&why));
+        }
+        Ok(Looked {
+            entities: self.entities(&progress),
+            progress,
+            position,
+            request,
+            lost,
+        })
+    }
+
+    /// What a start would be refused for, where recovery mends all of it.
+    async fn lost(
+        &self,
+        request: &PrepareRequest,
+        described: &[TableDescription],
+    ) -> Result<Vec<Finding>, Failure> {
+        let mut findings = self.connector.preflight(request).await?;
+        findings.extend(contracts::check_mappings(&self.gateway, described));
+        let (lost, mut others): (Vec<_>, Vec<_>) =
+            findings.into_iter().partition(|f| LOST.contains(&f.code));
+        others.retain(|f| f.severity == onramp_finding::Severity::Error);
+        if !others.is_empty() {
+            return Err(Failure::all(Kind::Source, others));
+        }
+        Ok(lost)
+    }
+
+    fn entities(&self, progress: &Progress) -> Vec<String> {
+        let names = products::published(&self.gateway).into_iter();
+        let names = names.map(|p| p.name.value.to_string());
+        let active = |name: &String| {
+            let state = progress.products.get(name);
+            state.is_some_and(|s| s.status == ProductStatus::Active)
+        };
+        names.filter(active).collect()
+    }
+
+    async fn lock(&self) -> Result<Box<dyn Lease>, Failure> {
+        match self.connector.acquire(&self.instance).await? {
+            Acquired::Lease(lease) => Ok(lease),
+            Acquired::Held(holder) => Err(still_runs(&format!("the slot is held: {holder}"))),
+        }
+    }
+
+    /// What will be done, for whoever is asked.
+    fn plan(&self, looked: &Looked) -> String {
+        let mut plan = format!("gateway {}: log was lost\n", self.gateway.name.value);
+        for finding in &looked.lost {
+            plan.push_str(&format!("  {}: {}\n", finding.code.id, finding.message));
+        }
+        plan.push_str(
+            "\nThis takes the gateway's place in Kafka, so that one that still runs is fenced;\n\
+             makes a new slot in place of what is left of the old one;\n",
+        );
+        plan.push_str(&format!(
+            "records that what was committed after {} and before the new slot was not\n\
+             published as it happened; and has every row of these published again, with\n\
+             tombstones for keys that their tables no longer have:\n",
+            looked.position.position
+        ));
+        for entity in &looked.entities {
+            plan.push_str(&format!("  {entity}\n"));
+        }
+        plan
+    }
+
+    async fn go_on(self, looked: Looked, lock: Option<Box<dyn Lease>>) -> Result<String, Failure> {
+        let (producer, settled, ends) = {
+            let (kafka, name) = (self.kafka.clone(), self.gateway.name.value.clone());
+            let (seen, entities) = (looked.progress.clone(), looked.entities.clone());
+            blocking(move || {
+                let timeout = kafka.transaction_timeout()?;
+                let producer = WaitingProducer::connect(&kafka, &name, timeout)?.take_over()?;
+                let settled = progress::read_settled(&kafka, &name, Some(&seen), SETTLE_DEADLINE)?;
+                let mut ends = Vec::with_capacity(entities.len());
+                for entity in entities {
+                    ends.push((entity.clone(), scan::ends(&kafka, &entity)?));
+                }
+                Ok((producer, settled, ends))
+            })
+            .await?
+        };
+        let settled = settled.unwrap_or_default();
+        if settled.position.as_ref() != Some(&looked.position) {
+            return Err(still_runs("progress moved on while recovery looked at it"));
+        }
+
+        // Its connection would keep the slot from being dropped.
+        drop(lock);
+        self.connector.discard().await?;
+        let mut request = looked.request.clone();
+        (request.progress, request.identity) = (None, None);
+        for table in &mut request.tables {
+            // That is what the gap says: what no longer holds its changes may be mended.
+            table.published_before = false;
+        }
+        let prepared = self.connector.prepare(&request).await?;
+        let held = self.lock().await?;
+        let identity = self.connector.identity().await?;
+
+        let Position(to) = prepared.from;
+        let from = looked.position.position.clone();
+        let reason = looked.reason();
+        let gap = GapRecord::now(from.clone(), to.to_string(), reason, looked.entities);
+        let number = settled.gaps.keys().next_back().map_or(1, |last| last + 1);
+        let mut notes = vec![gap.note(number)];
+        for (entity, topic_ends) in ends {
+            let mut run = HistoryRecord::begin(self.instance.0.to_string(), Cause::Recovery);
+            run.reconcile = true;
+            run.topic_ends = topic_ends;
+            notes.push(run.note(&entity));
+        }
+        let position = PositionRecord {
+            format: FORMAT,
+            gateway: self.gateway.name.value.clone(),
+            position: to.to_string(),
+            system: identity.system,
+            branch: identity.branch,
+            instance: self.instance.0.to_string(),
+            source_commit: None,
+        };
+        blocking(move || onramp_publisher::write_alone(producer, &position, &notes)).await?;
+        drop(held);
+        tracing::info!(gap = number, %from, %to, "recovered");
+        Ok(format!(
+            "{}: gap {number} is on record, from {from} to {to}; `onramp run` goes on from there",
+            self.gateway.name.value
+        ))
+    }
+}
+
+/// Products whose gap may be accepted are those of facts: an entity's rows are published again.
+fn accepted(looked: &Looked, names: &[String]) -> Result<(), Failure> {
+    let needless = names.iter().map(|name| {
+        let message = match looked.entities.contains(name) {
+            true => format!("{name} is an entity: there is no gap to accept"),
+            false => format!("{name} is not published by this gateway"),
+        };
+        let finding = Finding::error(
+            &running::COMMAND_REFUSED,
+            Place::Setting("--accept-gap".into()),
+            message,
+        );
+        finding
+            .because("a product of facts lacks for good what was lost; an entity's rows are published again, so that its topic is as the table is")
+            .remedy("leave it out of --accept-gap")
+            .of_product(name.clone())
+    });
+    let needless: Vec<Finding> = needless.collect();
+    match needless.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::all(Kind::Configuration, needless)),
+    }
+}
+
+fn nothing_lost(why: &str) -> Failure {
+    let finding = Finding::error(&running::NOTHING_LOST, Place::Nowhere, why)
+        .because(running::NOTHING_LOST.reason)
+        .remedy(running::NOTHING_LOST.remedy);
+    Failure::stop(Kind::Configuration, finding)
+}
+
+fn still_runs(why: &str) -> Failure {
+    let finding = Finding::error(&running::STILL_RUNS, Place::Nowhere, why)
+        .because(running::STILL_RUNS.reason)
+        .remedy(running::STILL_RUNS.remedy);
+    Failure::stop(Kind::Configuration, finding)
+}

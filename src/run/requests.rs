@@ -1,0 +1,67 @@
+//! What the source is asked for: the tables that products map, and where progress stands.
+
+use onramp_connector::{
+    Ident, Position, PrepareRequest, SourceIdentity, TableDescription, TableRequest,
+};
+use onramp_language::{Gateway, Product};
+use onramp_publisher::progress::Progress;
+
+use super::{contracts, products};
+
+/// The names of the tables that products map.
+pub(super) fn idents(gateway: &Gateway) -> Vec<Ident> {
+    let mut idents: Vec<Ident> = Vec::new();
+    for product in products::published(gateway) {
+        let ident = contracts::ident(product);
+        if !idents.contains(&ident) {
+            idents.push(ident);
+        }
+    }
+    idents
+}
+
+/// What products need of each table.
+pub(super) fn tables(
+    gateway: &Gateway,
+    described: &[TableDescription],
+    seen: Option<&Progress>,
+) -> Vec<TableRequest> {
+    let mut tables = Vec::new();
+    for ident in idents(gateway) {
+        let of_table: Vec<&Product> = products::published(gateway)
+            .into_iter()
+            .filter(|p| contracts::ident(p) == ident)
+            .collect();
+        let mut columns = Vec::new();
+        if let Some(table) = described.iter().find(|t| t.name == ident) {
+            columns = of_table
+                .iter()
+                .flat_map(|p| onramp_translator::columns(p, table))
+                .collect();
+            columns.sort();
+            columns.dedup();
+        }
+        let state = |p: &&Product| seen.and_then(|s| s.products.get(&p.name.value.to_string()));
+        tables.push(TableRequest {
+            published_before: of_table.iter().any(|p| state(p).is_some()),
+            table: ident,
+            columns,
+            products: of_table.iter().map(|p| p.name.value.to_string()).collect(),
+            accept_left_out: of_table.iter().all(|p| p.accept_unchanged_toast),
+        });
+    }
+    tables
+}
+
+/// What the source is to be prepared for.
+pub(super) fn request(tables: &[TableRequest], seen: Option<&Progress>) -> PrepareRequest {
+    let record = seen.and_then(|p| p.position.as_ref());
+    PrepareRequest {
+        tables: tables.to_vec(),
+        progress: record.map(|r| Position(r.position.as_str().into())),
+        identity: record.map(|r| SourceIdentity {
+            system: r.system.clone(),
+            branch: r.branch.clone(),
+        }),
+    }
+}
