@@ -173,7 +173,7 @@ fn each(
     consumer.assign(&list).expect("the partitions exist");
     let began = std::time::Instant::now();
     // What was written after the ends were asked for is not among what they bound.
-    let mut within = |message: &rdkafka::message::BorrowedMessage<'_>| {
+    let mut within = |message: &BorrowedMessage<'_>| {
         if ends
             .get(&message.partition())
             .is_some_and(|end| message.offset() < *end)
@@ -194,7 +194,7 @@ fn each(
             break;
         }
         if let Some(Some(message)) = consumer.poll(Duration::from_millis(50)).map(answered) {
-            show(&message);
+            within(&message);
         }
         assert!(
             began.elapsed() < Duration::from_secs(120),
