@@ -13,6 +13,7 @@ pub mod model;
 pub mod operate;
 mod private;
 mod scenario;
+pub mod seam;
 mod servers;
 
 pub use consumer::{Event, Extent, consume, extent, latest_by_key, records};

@@ -10,7 +10,11 @@ async fn accounts(rows: u32) -> Scenario {
     let scenario = Scenario::new(TABLE).await;
     scenario.write("products/accounts.yaml", PRODUCT);
     let fill = format!("INSERT INTO acct SELECT n, -n, 'old' FROM generate_series(1, {rows}) n");
-    scenario.db.batch_execute(&fill).await.unwrap();
+    scenario
+        .db
+        .batch_execute(&fill)
+        .await
+        .expect("the table takes the rows");
     scenario
 }
 

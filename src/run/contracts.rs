@@ -211,7 +211,7 @@ pub(super) fn plan(
                 }
                 histories.push((name.clone(), record));
             }
-            Err(finding) => refused.push(finding.of_product(name.clone())),
+            Err(finding) => refused.push((*finding).of_product(name.clone())),
         }
         if before != Some(&state) {
             states.push((name.clone(), state));
@@ -286,7 +286,7 @@ fn history(
     product: &Product,
     mapping_changed: bool,
     run: Option<&HistoryRecord>,
-) -> Result<HistoryRecord, Finding> {
+) -> Result<HistoryRecord, Box<Finding>> {
     // Products that begin together read their table together: the process's name tells the runs of
     // one start from those of any other.
     let begin = |cause| HistoryRecord::begin(context.instance.0.to_string(), cause);
@@ -299,16 +299,18 @@ fn history(
     match product.on_mapping_change {
         Some(OnMappingChange::Keep) => Ok(run.clone()),
         Some(OnMappingChange::Backfill) => Ok(begin(Cause::Mapping)),
-        None => Err(Finding::error(
-            &running::MAPPING_CHANGED,
-            product.name.place(),
-            format!(
-                "the mapping of {} is not the one that its topic was filled with",
-                product.name.value
-            ),
-        )
-        .because(running::MAPPING_CHANGED.reason)
-        .remedy(running::MAPPING_CHANGED.remedy)),
+        None => Err(Box::new(
+            Finding::error(
+                &running::MAPPING_CHANGED,
+                product.name.place(),
+                format!(
+                    "the mapping of {} is not the one that its topic was filled with",
+                    product.name.value
+                ),
+            )
+            .because(running::MAPPING_CHANGED.reason)
+            .remedy(running::MAPPING_CHANGED.remedy),
+        )),
     }
 }
 

@@ -26,6 +26,8 @@ pub(crate) async fn measure(options: &Options) -> Vec<Measure> {
     );
     stage.fill(0, options.rows, 1000).await;
     let end = stage.end_of_log().await;
+    // What is measured is the log, and not the reading of the table.
+    stage.empty().await;
     let mut modes: [Mode; 3] = Default::default();
     let mut floors = Vec::new();
     for round in 1..=options.rounds {

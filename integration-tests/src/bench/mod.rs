@@ -7,6 +7,7 @@
 pub(crate) mod backlog;
 pub(crate) mod bare;
 pub(crate) mod big;
+pub(crate) mod history;
 pub(crate) mod kafka;
 pub(crate) mod latency;
 pub(crate) mod report;
@@ -22,7 +23,7 @@ pub(crate) const USAGE: &str =
   --seconds N   how long latency is measured (20)
   --rounds N    how often the backlog is read in each mode (3)
   --commits N   commits of progress before the last start (1000000)
-  --only NAMES  of start,latency,backlog,big; with commas";
+  --only NAMES  of start,latency,backlog,big,history; with commas";
 
 /// What to measure, and how much of it.
 #[derive(Debug, Clone)]
@@ -69,7 +70,7 @@ impl Options {
                 _ => return Err(format!("{word} is not known")),
             }
         }
-        let known = ["start", "latency", "backlog", "big"];
+        let known = ["start", "latency", "backlog", "big", "history"];
         match options.only.iter().find(|o| !known.contains(&o.as_str())) {
             Some(other) => Err(format!("--only {other}: there is no such part")),
             None => Ok(options),

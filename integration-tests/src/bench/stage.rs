@@ -22,7 +22,8 @@ CREATE TABLE sal_hdr (
   ext_ref  varchar(20) NOT NULL,
   note     varchar(60),
   upd_ts   timestamptz NOT NULL);
-CREATE PUBLICATION bench FOR TABLE sal_hdr WITH (publish_via_partition_root = true);
+CREATE TABLE wide (id bigint PRIMARY KEY, COLUMNS);
+CREATE PUBLICATION bench FOR TABLE sal_hdr, wide WITH (publish_via_partition_root = true);
 ";
 
 const PRODUCT: &str = r#"
@@ -33,6 +34,7 @@ description: Every sale of the shop.
 kind: entity
 source: { table: public.sal_hdr }
 key: [order_id]
+on_truncate: ignore
 fields:
   order_id:    { type: long, from: ord_no }
   customer_id: { type: string, expr: "'CUST-' + string(row.cust_no)" }
@@ -77,8 +79,10 @@ pub(crate) struct Run {
     pub(crate) gateway: String,
     /// The slot that it streams from.
     pub(crate) slot: String,
-    /// The product's topic.
+    /// The first product's topic.
     pub(crate) topic: String,
+    /// Every product's topic.
+    pub(crate) topics: Vec<String>,
 }
 
 impl Run {
@@ -91,8 +95,10 @@ impl Run {
 impl Stage {
     /// An empty table, a publication over it, and the first slot.
     pub(crate) async fn new() -> Stage {
+        let columns: Vec<String> = (1..40).map(|n| format!("c{n} integer NOT NULL")).collect();
+        let tables = TABLE.replace("COLUMNS", &columns.join(", "));
         let stage = Stage {
-            scenario: Scenario::new(TABLE).await,
+            scenario: Scenario::new(&tables).await,
             runs: 0,
         };
         let name = stage.slot(BASE);
@@ -126,6 +132,14 @@ impl Stage {
 
     /// The files of a gateway that nobody ran before, with a slot and a topic of its own.
     pub(crate) async fn prepare(&mut self, headers: &str) -> Run {
+        let product = PRODUCT.to_owned();
+        let more = format!("headers: {headers}\n");
+        self.prepare_with(&more, &[product]).await
+    }
+
+    /// The same with other lines of the gateway file, and other products; `SPACE` in them stands for
+    /// the run's domain.
+    pub(crate) async fn prepare_with(&mut self, more: &str, products: &[String]) -> Run {
         self.runs += 1;
         let number = self.runs;
         let slot = self.copy_slot(&format!("r{number}")).await;
@@ -139,18 +153,63 @@ impl Stage {
              password: {{ env: TEST_DB_PASSWORD }}\n  tls: {{ mode: disable }}\n  \
              slot: {slot}\n  publication: bench\n\
              kafka:\n  brokers: [\"{kafka}\"]\n  topics: {{ partitions: {PARTITIONS}, replication: 1 }}\n\
-             registry: {{ url: \"{registry}\" }}\nheaders: {headers}\n\
+             registry: {{ url: \"{registry}\" }}\n{more}\
              products: [products/*.yaml]\n",
             kafka = scenario.servers.kafka,
             registry = scenario.servers.registry,
         );
         scenario.write("onramp.yaml", &file);
-        scenario.write("products/sales.yaml", &PRODUCT.replace("SPACE", &space));
+        for old in 0..8 {
+            // What an earlier run had more of is not there.
+            let _ = std::fs::remove_file(scenario.folder.join(format!("products/p{old}.yaml")));
+        }
+        let mut topics = Vec::new();
+        for (number, product) in products.iter().enumerate() {
+            let text = product.replace("SPACE", &space);
+            let name = text.lines().find_map(|l| l.strip_prefix("product: "));
+            topics.push(name.expect("a product has a name").to_owned());
+            scenario.write(&format!("products/p{number}.yaml"), &text);
+        }
         Run {
             gateway,
             slot,
-            topic: format!("{space}.sales.v1"),
+            topic: topics[0].clone(),
+            topics,
         }
+    }
+
+    /// A product over the sales table, one of several that differ by their names.
+    pub(crate) fn product(number: usize) -> String {
+        PRODUCT.replace("SPACE.sales.v1", &format!("SPACE.sales{number}.v1"))
+    }
+
+    /// A product over so many columns of the wide table.
+    pub(crate) fn wide(columns: usize) -> String {
+        let fields: String = (1..columns)
+            .map(|n| format!("  f{n}: {{ type: int, from: c{n} }}\n"))
+            .collect();
+        format!(
+            "product: SPACE.wide.v1\nstatus: active\nowner: {{ team: wide, contact: wide@shop.test }}\n\
+             description: Wide rows.\nkind: entity\nsource: {{ table: public.wide }}\nkey: [id]\n\
+             fields:\n  id: {{ type: long, from: id }}\n{fields}"
+        )
+    }
+
+    /// Rows of the wide table.
+    pub(crate) async fn fill_wide(&self, rows: u64) {
+        let columns: Vec<String> = (1..40).map(|n| format!("(n + {n})::int")).collect();
+        let sql = format!(
+            "INSERT INTO wide SELECT n, {} FROM generate_series(1, {rows}) AS n; ANALYZE wide",
+            columns.join(", ")
+        );
+        let filled = self.scenario.db.batch_execute(&sql).await;
+        filled.expect("the table takes the rows");
+    }
+
+    /// Takes the rows away, so that they are in the log alone.
+    pub(crate) async fn empty(&self) {
+        let emptied = self.scenario.db.batch_execute("TRUNCATE sal_hdr").await;
+        emptied.expect("the table may be emptied");
     }
 
     /// Writes rows after `from` in as many transactions, committed one by one.
@@ -188,7 +247,8 @@ impl Stage {
     /// Drops a run's slot and topics.
     pub(crate) async fn discard(&self, run: &Run) {
         self.drop_slot(&run.slot).await;
-        let topics = [run.topic.clone(), run.progress()];
+        let mut topics = run.topics.clone();
+        topics.push(run.progress());
         kafka::delete(&self.scenario.servers.kafka, &topics).await;
     }
 

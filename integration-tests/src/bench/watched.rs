@@ -53,6 +53,23 @@ impl Watched {
         }
     }
 
+    /// Waits until the rows that were there already of so many products are published.
+    pub(crate) async fn history(&self, products: usize) {
+        let began = Instant::now();
+        loop {
+            let text = self.0.get("/metrics").unwrap_or_default();
+            let runs = text
+                .lines()
+                .filter(|line| line.starts_with("onramp_history_running{"));
+            let done = runs.filter(|line| line.ends_with(" 0")).count();
+            if done >= products {
+                return;
+            }
+            self.alive_since(began, "publishes");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// One of its counters; 0 where it is not yet shown.
     pub(crate) fn counter(&self, name: &str) -> u64 {
         let text = self.0.get("/metrics").unwrap_or_default();
