@@ -20,6 +20,7 @@ pub(crate) async fn measure(options: &Options) -> Vec<Measure> {
     let mut stage = Stage::new().await;
     println!("history: writing {} rows", options.rows);
     stage.fill(0, options.rows, 100).await;
+    stage.forget_log().await;
     let rows = options.rows;
     let mut all = Vec::new();
     for readers in [2, 1, 4] {
@@ -39,6 +40,7 @@ pub(crate) async fn measure(options: &Options) -> Vec<Measure> {
     ));
     let wide = options.rows / 2;
     stage.fill_wide(wide).await;
+    stage.forget_log().await;
     for columns in [2, 10, 40] {
         let products = [Stage::wide(columns)];
         let name = format!("history, {columns} of 40 columns mapped");

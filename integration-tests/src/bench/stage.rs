@@ -112,6 +112,15 @@ impl Stage {
         format!("{}_{suffix}", self.scenario.name)
     }
 
+    /// Makes the first slot anew: what was written before is in the tables alone.
+    pub(crate) async fn forget_log(&self) {
+        let name = self.slot(BASE);
+        self.drop_slot(&name).await;
+        let create = "SELECT pg_create_logical_replication_slot($1, 'pgoutput')";
+        let created = self.scenario.db.execute(create, &[&name]).await;
+        created.expect("the superuser may create a slot");
+    }
+
     /// Copies the first slot: what was written since can be read once more.
     pub(crate) async fn copy_slot(&self, suffix: &str) -> String {
         let (base, name) = (self.slot(BASE), self.slot(suffix));
