@@ -268,13 +268,34 @@ impl History {
         if !self.changed.watches() {
             return;
         }
+        let from = self.remembered_from();
         for record in &arena.records[first..] {
-            if let Origin::Log(number) = arena.transactions[record.transaction as usize].origin {
-                self.changed
-                    .note(record.route, arena.slice(record.key), number);
+            match arena.transactions[record.transaction as usize].origin {
+                Origin::Log(number) if number >= from => {
+                    let key = arena.slice(record.key);
+                    self.changed.note(record.route, key, number);
+                }
+                _ => {}
             }
         }
         self.shared.raise_floor(self.changed.floor());
+    }
+
+    /// From which transaction on live changes count: those before S0 every reading sees, so that a
+    /// backlog of the log costs no memory. While S0 is not known, or ghosts are looked for, all do.
+    fn remembered_from(&self) -> u64 {
+        let mut under_way = self.runs.iter().filter(|run| !run.done()).peekable();
+        if self.opening || under_way.peek().is_none() {
+            return 0;
+        }
+        let floor = |run: &Run| {
+            if run.ghosts.is_empty() {
+                run.group.floor
+            } else {
+                0
+            }
+        };
+        under_way.map(floor).min().unwrap_or(0)
     }
 
     /// Waits for the next chunk, or for a failure. Cancelling it loses nothing.
