@@ -367,7 +367,7 @@ pub static NO_READING_KEY: Code = Code {
     id: "ONR-440",
     title: "no key to read the table by",
     reason: "Rows that are there already are read in chunks, each from where the last ended: that takes a key that tells every row from every other and that the server can follow in order. By the place where a row is stored it cannot be done: an update moves the row, behind the reader or ahead of it, and it would be told twice or never.",
-    example: "",
+    example: "CREATE TABLE ordr_log (ord_no integer, note text); -- neither primary key nor unique index",
     remedy: "Give the table a primary key, or a unique index over columns that are NOT NULL.",
 };
 
@@ -376,7 +376,7 @@ pub static READING_KEY_CHANGED: Code = Code {
     id: "ONR-441",
     title: "table's key changed while it was read",
     reason: "The key that the table's rows were read by is gone or another, so what was read so far can no longer be told from what was not.",
-    example: "",
+    example: "ALTER TABLE ordr_hdr DROP CONSTRAINT ordr_hdr_pkey; -- while its rows are read",
     remedy: "Nothing need be done: the gateway begins to read the table anew.",
 };
 
