@@ -1,9 +1,9 @@
 """An ordinary consumer: reads topics with Confluent's Python client and the registry, and prints events
 in the order in which the source committed them (each partition is in order; timestamps join them).
 
-    consume.py --brokers HOST:PORT --registry URL --count N [--idle SECONDS] TOPIC...
+    consume.py --brokers HOST:PORT --registry URL --count N [--idle SECONDS] [--changes] TOPIC...
 
-Ends with 0 once N events were read, with 1 when none came for a while before that.
+With --changes it prints no rows that were there before the gateway. Ends with 0 once N events were read, with 1 when none came for a while before that.
 """
 
 import argparse
@@ -42,10 +42,17 @@ def committed(message):
     return message.timestamp()[1], int(headers.get("onramp_tx", 0)), message.topic(), int(headers.get("onramp_ordinal", 0))
 
 
+def is_old(message):
+    """Whether it tells of a row that was there before the gateway."""
+    return headers_of(message).get("onramp_op") == "snapshot"
+
+
 def show(message, decode):
     headers = headers_of(message)
     title = f"{message.topic()}  key {message.key().decode()}"
     transaction = headers.get("onramp_tx")
+    if is_old(message):
+        title += "  (was there already)"
     if transaction:
         title += f"  (transaction {transaction}, event {headers.get('onramp_ordinal', '?')})"
     print(title[:WIDTH])
@@ -64,6 +71,7 @@ def main():
     arguments.add_argument("--registry", required=True)
     arguments.add_argument("--count", type=int, required=True)
     arguments.add_argument("--idle", type=float, default=20.0)
+    arguments.add_argument("--changes", action="store_true")
     arguments.add_argument("topics", nargs="+", metavar="TOPIC")
     asked = arguments.parse_args()
 
@@ -91,7 +99,8 @@ def main():
         deadline = time.monotonic() + asked.idle
     consumer.close()
     for message in sorted(messages, key=committed):
-        show(message, decode)
+        if not (asked.changes and is_old(message)):
+            show(message, decode)
     if len(messages) < asked.count:
         print(f"consume.py: {len(messages)} of {asked.count} events came", file=sys.stderr)
         return 1
