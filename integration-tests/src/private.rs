@@ -64,6 +64,11 @@ impl Private {
         servers
     }
 
+    /// The folder of their data.
+    pub fn data(&self) -> &std::path::Path {
+        &self.data
+    }
+
     /// `start`, `stop` or `kill` of one of them.
     ///
     /// # Panics
