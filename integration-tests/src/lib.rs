@@ -15,6 +15,7 @@ mod private;
 mod scenario;
 pub mod seam;
 mod servers;
+pub mod standby;
 
 pub use consumer::{Event, Extent, consume, extent, latest_by_key, records};
 pub use gateway::{Gateway, binary};

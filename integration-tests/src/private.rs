@@ -141,6 +141,11 @@ impl Private {
         servers
     }
 
+    /// The folder of their data.
+    pub fn data(&self) -> &std::path::Path {
+        &self.data
+    }
+
     /// `start`, `stop` or `kill` of one of them, or of one broker of a cluster.
     ///
     /// # Panics

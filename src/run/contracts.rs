@@ -298,7 +298,11 @@ fn history(
     }
     match product.on_mapping_change {
         Some(OnMappingChange::Keep) => Ok(run.clone()),
-        Some(OnMappingChange::Backfill) => Ok(begin(Cause::Mapping)),
+        // Rows that the new mapping leaves out, and keys that it makes otherwise, must go.
+        Some(OnMappingChange::Backfill) => Ok(HistoryRecord {
+            reconcile: true,
+            ..begin(Cause::Mapping)
+        }),
         None => Err(Box::new(
             Finding::error(
                 &running::MAPPING_CHANGED,

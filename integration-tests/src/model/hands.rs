@@ -163,6 +163,19 @@ impl Hands {
         }
     }
 
+    /// Sends a signal to whoever sends the log, if anybody does.
+    pub(super) async fn walsenders(&self, signal: &str) {
+        let sql = "SELECT active_pid::text FROM pg_replication_slots WHERE active_pid IS NOT NULL";
+        for row in self.db.query(sql, &[]).await.expect("the database answers") {
+            let pid: &str = row.get(0);
+            // One that has just ended needs no signal.
+            let _ = std::process::Command::new("kill")
+                .args([&format!("-{signal}"), pid])
+                .stderr(std::process::Stdio::null())
+                .status();
+        }
+    }
+
     /// Kills the server while transactions are open whose commits need not have been written.
     pub(super) async fn crash(&mut self, tale: &mut Tale, private: &Private, scenario: &Scenario) {
         let (stays, goes): (Vec<_>, Vec<_>) = std::mem::take(&mut self.lingering)

@@ -70,11 +70,19 @@ pub async fn run(private: &Private, seed: u64) {
         if dice.below(3) > 0 {
             running.wait_ready("streaming").await;
         }
+        // While the log stands still chunks are read and wait, and what is committed passes them.
+        let freezes = dice.below(3) == 0;
+        if freezes {
+            hands.walsenders("STOP").await;
+        }
         for _ in 0..dice.below(60) {
             hands.short(&mut tale, &mut dice, KEYS).await;
             if dice.below(6) == 0 {
                 hands.linger(&mut tale, &mut dice, KEYS).await;
             }
+        }
+        if freezes {
+            hands.walsenders("CONT").await;
         }
         if crashes && phase == 3 {
             hands.crash(&mut tale, private, &scenario).await;

@@ -145,6 +145,10 @@ impl History {
             reconcile,
             answer,
         } = command;
+        if answer.is_closed() {
+            // Whoever asked was told meanwhile that nothing was begun.
+            return None;
+        }
         let refused = |message: String, reason: &str| {
             let finding = Finding::error(
                 &running::RUN_REFUSED,
