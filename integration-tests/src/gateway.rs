@@ -54,10 +54,16 @@ impl Gateway {
         Gateway { child, port, log }
     }
 
-    /// Starts one and waits until it streams, and until rows that were there already are published.
-    pub async fn streaming(scenario: &Scenario) -> Gateway {
+    /// Starts one and waits until it streams; rows that were there already may still be read.
+    pub async fn reading(scenario: &Scenario) -> Gateway {
         let mut gateway = Gateway::start(scenario);
         gateway.wait_ready("streaming").await;
+        gateway
+    }
+
+    /// Starts one and waits until it streams, and until rows that were there already are published.
+    pub async fn streaming(scenario: &Scenario) -> Gateway {
+        let mut gateway = Gateway::reading(scenario).await;
         gateway.wait_history().await;
         gateway
     }

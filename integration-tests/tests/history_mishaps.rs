@@ -19,7 +19,7 @@ async fn reading(product: &str, chunk_rows: u32) -> (Scenario, Gateway) {
     scenario.write("products/accounts.yaml", product);
     let fill = format!("INSERT INTO acct SELECT n, -n, 'old' FROM generate_series(1, {ROWS}) n");
     run(&scenario.db, &fill).await;
-    let gateway = Gateway::streaming(&scenario).await;
+    let gateway = Gateway::reading(&scenario).await;
     until("the first rows", Duration::from_secs(30), async || {
         told(&scenario).await.len() >= 20
     })
@@ -67,7 +67,7 @@ async fn a_killed_run_goes_on_behind_the_last_row_it_published() {
         let before = told(&scenario).await.len();
         assert!(before < ROWS, "the kill comes too late");
         gateway.kill();
-        gateway = Gateway::streaming(&scenario).await;
+        gateway = Gateway::reading(&scenario).await;
         let output = gateway.output();
         assert!(output.contains("goes_on=true"), "{output}");
         until("more rows", Duration::from_secs(30), async || {

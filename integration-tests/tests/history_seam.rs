@@ -11,7 +11,7 @@ async fn a_commit_that_waits_for_a_standby_is_not_stepped_back_over() {
     let seam = Seam::new(200, "snapshot: { readers: 2, chunk_rows: 7 }\n").await;
     // The run waits for what was open before it, and says so; the other product streams meanwhile.
     let before = seam.open().await;
-    let mut gateway = Gateway::streaming(&seam.scenario).await;
+    let mut gateway = Gateway::reading(&seam.scenario).await;
     seam.says(&mut gateway, &[WAITS, "open since"]).await;
     let stuck = seam
         .stuck("UPDATE acct SET ver = 1000 WHERE acct_no = 7; UPDATE acct SET acct_no = 1001 WHERE acct_no = 8; DELETE FROM acct WHERE acct_no = 9")
@@ -40,7 +40,7 @@ async fn a_commit_that_waits_for_a_standby_is_not_stepped_back_over() {
 async fn a_restart_remembers_no_keys_and_waits_for_whoever_changed_them() {
     let seam = Seam::new(200, "snapshot: { readers: 2, chunk_rows: 7 }\n").await;
     let before = seam.open().await;
-    let gateway = Gateway::streaming(&seam.scenario).await;
+    let gateway = Gateway::reading(&seam.scenario).await;
     let stuck = seam
         .stuck("UPDATE acct SET ver = 1000 WHERE acct_no = 7")
         .await;
@@ -48,7 +48,7 @@ async fn a_restart_remembers_no_keys_and_waits_for_whoever_changed_them() {
     gateway.kill();
     // The commit that is stuck has the highest number of all, so a snapshot's end does not reach it.
     run(&before, "COMMIT").await;
-    let mut gateway = Gateway::streaming(&seam.scenario).await;
+    let mut gateway = Gateway::reading(&seam.scenario).await;
     seam.says(&mut gateway, &[WAITS, "its commit waiting for a standby"])
         .await;
     assert_eq!(
@@ -72,7 +72,7 @@ async fn a_restart_remembers_no_keys_and_waits_for_whoever_changed_them() {
 async fn a_prepared_transaction_is_waited_for_and_named() {
     let seam = Seam::new(50, "snapshot: { readers: 1, chunk_rows: 7 }\n").await;
     let before = seam.open().await;
-    let mut gateway = Gateway::streaming(&seam.scenario).await;
+    let mut gateway = Gateway::reading(&seam.scenario).await;
     seam.says(&mut gateway, &[WAITS]).await;
     let db = seam.session().await;
     let prepare = "BEGIN; UPDATE acct SET ver = 1000 WHERE acct_no = 7; PREPARE TRANSACTION 'seam'";
@@ -80,7 +80,7 @@ async fn a_prepared_transaction_is_waited_for_and_named() {
     gateway.kill();
     run(&before, "COMMIT").await;
     // Begun before this start, and neither in the log nor seen by anybody until it is committed.
-    let mut gateway = Gateway::streaming(&seam.scenario).await;
+    let mut gateway = Gateway::reading(&seam.scenario).await;
     seam.says(&mut gateway, &[WAITS, "prepared as seam"]).await;
     assert_eq!(seam.events().await, []);
     run(&db, "COMMIT PREPARED 'seam'").await;
@@ -103,7 +103,7 @@ async fn chunks_cut_short_and_read_again_lose_no_row() {
                     limits: { row: 2KiB, chunk: 4KiB, changed_keys: 1KiB }\n";
     let seam = Seam::new(1000, settings).await;
     let before = seam.open().await;
-    let mut gateway = Gateway::streaming(&seam.scenario).await;
+    let mut gateway = Gateway::reading(&seam.scenario).await;
     seam.says(&mut gateway, &[WAITS]).await;
     seam.walsender("STOP").await;
     let stuck = seam.stuck("UPDATE acct SET ver = 5000 + acct_no").await;

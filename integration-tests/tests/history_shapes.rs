@@ -98,7 +98,7 @@ async fn every_row_comes_once_whatever_its_key() {
             let file = format!("products/{}.yaml", shape.name);
             scenario.write(&file, &product(shape));
         }
-        let gateway = Gateway::streaming(&scenario).await;
+        let gateway = Gateway::reading(&scenario).await;
         for shape in &SHAPES {
             let product = format!("{}.v1", shape.name);
             done(&scenario, &product).await;

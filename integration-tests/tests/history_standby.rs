@@ -54,7 +54,7 @@ async fn history_ends_under_steady_commits_that_a_slow_standby_confirms() {
             }
         }));
     }
-    let gateway = Gateway::streaming(&scenario).await;
+    let gateway = Gateway::reading(&scenario).await;
     let before = commits.load(Ordering::Relaxed);
     done(&scenario, "accounts.v1").await;
     assert!(

@@ -61,7 +61,7 @@ pub async fn run(private: &Private, seed: u64) {
     // Seeds of every fifth kind lose the database too.
     let crashes = seed.is_multiple_of(5);
     // The slot first, whose making waits for every transaction that is open.
-    let mut gateway = Some(Gateway::streaming(&scenario).await);
+    let mut gateway = Some(Gateway::reading(&scenario).await);
     for phase in 0..8 {
         let mut running = match gateway.take() {
             Some(running) => running,
@@ -97,7 +97,7 @@ pub async fn run(private: &Private, seed: u64) {
     hands.finish(&mut tale, &mut dice).await;
     drop(gateway);
 
-    let mut gateway = Gateway::streaming(&scenario).await;
+    let mut gateway = Gateway::reading(&scenario).await;
     hands.short(&mut tale, &mut dice, KEYS).await;
     let (topic, progress) = (
         scenario.topic("accounts.v1"),
