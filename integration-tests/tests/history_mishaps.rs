@@ -68,8 +68,10 @@ async fn a_killed_run_goes_on_behind_the_last_row_it_published() {
         assert!(before < ROWS, "the kill comes too late");
         gateway.kill();
         gateway = Gateway::reading(&scenario).await;
-        let output = gateway.output();
-        assert!(output.contains("goes_on=true"), "{output}");
+        until("the run to go on", Duration::from_secs(30), async || {
+            gateway.output().contains("goes_on=true")
+        })
+        .await;
         until("more rows", Duration::from_secs(30), async || {
             told(&scenario).await.len() > before
         })
