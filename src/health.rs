@@ -17,6 +17,7 @@ use onramp_finding::codes::running;
 use onramp_finding::{Failure, Finding, Kind, Place};
 use onramp_publisher::progress::Progress;
 use onramp_publisher::{HistoryRecord, Stage};
+use serde::{Deserialize, Serialize};
 
 /// Behind by no more than this counts as caught up.
 const CAUGHT_UP_BYTES: u64 = 1 << 20;
@@ -82,6 +83,17 @@ impl HistoryShown {
     }
 }
 
+/// A product that is left out until its table can be published.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PendingShown {
+    /// The product.
+    pub(crate) product: String,
+    /// Its table.
+    pub(crate) table: String,
+    /// The transactions that have it locked, or what is wrong with it.
+    pub(crate) why: String,
+}
+
 impl Phase {
     /// One word for it, and more about it.
     pub(crate) fn words(&self) -> (&'static str, Option<String>) {
@@ -100,7 +112,10 @@ impl Phase {
 pub(crate) struct Seen {
     pub(crate) phase: Phase,
     pub(crate) lag: Option<(u64, Instant)>,
+    /// What the start or publishing waits for.
     pub(crate) waiting: Option<String>,
+    /// The products that are left out for now.
+    pub(crate) pending: Vec<PendingShown>,
     pub(crate) history_waits: Option<String>,
     pub(crate) history: BTreeMap<String, HistoryShown>,
     /// Progress as the last start found it, with what that start decided.
@@ -143,6 +158,7 @@ impl Board {
                 phase: Phase::Starting("beginning"),
                 lag: None,
                 waiting: None,
+                pending: Vec::new(),
                 history_waits: None,
                 history: BTreeMap::new(),
                 progress: None,
@@ -184,9 +200,18 @@ impl Board {
         self.seen().lag = Some((bytes, Instant::now()));
     }
 
-    /// What publishing waits for.
+    /// What the start or publishing waits for.
     pub(crate) fn waiting(&self, why: Option<String>) {
         self.seen().waiting = why;
+    }
+
+    /// Which products are left out for now.
+    pub(crate) fn pending(&self, pending: Vec<PendingShown>) {
+        let of = |p: &PendingShown| metrics::gauge!("onramp_product_pending", "product" => p.product.clone());
+        let mut seen = self.seen();
+        seen.pending.iter().for_each(|p| of(p).set(0.0));
+        pending.iter().for_each(|p| of(p).set(1.0));
+        seen.pending = pending;
     }
 
     /// Which transactions the reading of tables waits for.
@@ -231,12 +256,22 @@ impl Board {
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!("waiting for Kafka: {why}\n"),
             ),
-            (Phase::Streaming, None) => (StatusCode::OK, "streaming\n".into()),
+            // The others stream: nobody is to be kept from them.
+            (Phase::Streaming, None) => {
+                let line =
+                    |p: &PendingShown| format!("not yet {}: {} {}\n", p.product, p.table, p.why);
+                let pending: String = seen.pending.iter().map(line).collect();
+                (StatusCode::OK, format!("streaming\n{pending}"))
+            }
             (Phase::Standby(holder), _) => (StatusCode::OK, format!("standby: {holder} streams\n")),
-            (Phase::Starting(what), _) => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                format!("starting: {what}\n"),
-            ),
+            (Phase::Starting(what), waiting) => {
+                let waits = waiting.as_ref().map(|why| format!("; waits for {why}"));
+                let waits = waits.unwrap_or_default();
+                (
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    format!("starting: {what}{waits}\n"),
+                )
+            }
             (Phase::Retrying(why), _) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!("trying again: {why}\n"),
@@ -314,6 +349,10 @@ fn describe() {
     describe_gauge!(
         "onramp_history_running",
         "1 while rows that were there already are being published."
+    );
+    describe_gauge!(
+        "onramp_product_pending",
+        "1 while a new product is left out because its table is locked."
     );
     describe_gauge!(
         "onramp_gaps",

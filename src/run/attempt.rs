@@ -2,11 +2,13 @@
 //!
 //! 1. Progress is read without fencing anybody, and held against the files.
 //! 2. The source is looked at and prepared; its own lock, the slot, is taken. While another
-//!    instance has it, this one is a standby.
+//!    instance has it, this one is a standby. New products whose tables others have locked are
+//!    left out ([`pending`]).
 //! 3. With the lock held: contracts, topics and claims.
 //! 4. Every earlier producer of this gateway is fenced.
 //! 5. Progress is read again, settled: nothing that the earlier one committed is missed.
-//! 6. The log is streamed from there.
+//! 6. The log is streamed from there, until it fails, is told to stop, or can begin anew with a
+//!    product that was left out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +25,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::history::command::{Command, Commands};
 use super::history::{self, History};
+use super::pending::{self, Pending};
 use super::{contracts, products, pump, requests, settings};
 use crate::health::{Board, Phase};
 
@@ -62,17 +65,27 @@ pub(super) async fn blocking<T: Send + 'static>(
     })
 }
 
+/// How an attempt ends that does not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// There is more to stream than it began with: the next attempt is to begin at once.
+    Anew,
+}
+
 /// From connecting to the first failure, or to the end that was asked for.
 pub(super) async fn attempt(
     context: &Arc<Context>,
     mut stop: watch::Receiver<bool>,
-) -> Result<(), Failure> {
+) -> Result<Ended, Failure> {
     let started = tokio::select! {
         started = start(context) => started,
-        _ = stop.wait_for(|stop| *stop) => return Ok(()),
+        _ = stop.wait_for(|stop| *stop) => return Ok(Ended::Stopped),
     };
     let (ended, taken_over) = match started {
-        Ok((flow, stream, taken_over)) => {
+        Ok(None) => return Ok(Ended::Anew),
+        Ok(Some((flow, stream, taken_over))) => {
             context.board.set(Phase::Streaming);
             (
                 pump::pump(context, flow, stream, stop).await,
@@ -134,6 +147,10 @@ pub(super) struct Flow {
     pub(super) history: History,
     /// What operators ask for meanwhile.
     pub(super) commands: mpsc::Receiver<Command>,
+    /// From where the log is streamed.
+    pub(super) from: Position,
+    /// The products that are left out until their tables' changes are held.
+    pub(super) pending: Pending,
 }
 
 /// What is to be pumped, the log, and the position that was taken over.
@@ -143,7 +160,9 @@ type Started = (
     Option<PositionRecord>,
 );
 
-async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
+/// None where what was found at its beginning no longer holds at its end.
+async fn start(all: &Arc<Context>) -> Result<Option<Started>, Failure> {
+    let context = all;
     let gateway = &context.gateway;
     let name = gateway.name.value.clone();
     let board = &context.board;
@@ -179,7 +198,7 @@ async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
         gateway,
         &context.instance.0,
     )));
-    let described = connector.describe(&requests::idents(gateway)).await?;
+    let mut described = connector.describe(&requests::idents(gateway)).await?;
     let tables = requests::tables(gateway, &described, seen.as_ref());
     let request = requests::request(&tables, seen.as_ref());
     let mut findings = connector.preflight(&request).await?;
@@ -187,7 +206,8 @@ async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
     report(findings)?;
 
     board.set(Phase::Starting("preparing the source"));
-    let (prepared, lease) = match connector.prepare(&request).await {
+    let preparing = pending::prepare(board, connector.as_ref(), &request);
+    let (prepared, lease) = match preparing.await {
         Ok(prepared) => (prepared, take_lock(context, connector.as_ref()).await?),
         // While another instance streams, its slot moves on behind our reading of progress: the
         // two are held against each other once nobody moves them any more.
@@ -196,10 +216,15 @@ async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
             let (kafka, name) = (kafka.clone(), name.clone());
             let now = blocking(move || progress::read(&kafka, &name)).await?;
             let request = requests::request(&tables, now.as_ref());
-            (connector.prepare(&request).await?, lease)
+            let preparing = pending::prepare(board, connector.as_ref(), &request);
+            (preparing.await?, lease)
         }
         Err(failure) => return Err(failure),
     };
+    let pending = Pending::new(context, connector.clone(), request, prepared.lacking);
+    // From here on the attempt is about the others alone.
+    let context = &pending.without(context);
+    described.retain(|table| !pending.lacks(&table.name));
 
     board.set(Phase::Starting("publishing contracts"));
     let published = contracts::publish(context, &kafka, seen.as_ref()).await?;
@@ -214,14 +239,17 @@ async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
         })
         .await?
     };
-    products::check(&context.gateway, settled.as_ref())?;
+    products::check(&all.gateway, settled.as_ref())?;
     let identity = connector.identity().await?;
     let from = match settled.as_ref().and_then(|p| p.position.as_ref()) {
         Some(record) => {
             // What was prepared may rest on an older reading: the slot is held against this one.
-            connector
+            let now = connector
                 .prepare(&requests::request(&tables, settled.as_ref()))
                 .await?;
+            if pending.is_outdated(&now.lacking, settled.as_ref()) {
+                return Ok(None);
+            }
             Position(record.position.as_str().into())
         }
         None => prepared.from.clone(),
@@ -287,7 +315,7 @@ async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
         }),
     })?;
     tracing::info!(%from, "streaming begins");
-    Ok((
+    Ok(Some((
         Flow {
             connector,
             translator: Translator::new(plan.mappings, plan.keys, gateway.limits.row),
@@ -296,10 +324,12 @@ async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
             back,
             history,
             commands: context.commands.open(),
+            from,
+            pending,
         },
         stream,
         settled.and_then(|p| p.position),
-    ))
+    )))
 }
 
 /// How long ago a source transaction committed, by this machine's clock.

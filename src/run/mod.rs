@@ -3,11 +3,13 @@
 //!
 //! An attempt is everything between connecting and the first failure. It begins at committed
 //! progress and shares nothing with the one before: after any doubt the producer is discarded and
-//! the log is read again from what is known to be published.
+//! the log is read again from what is known to be published. So it is where a product joins that
+//! was left out at first: what streams is never changed under way.
 
 mod attempt;
 mod contracts;
 pub(crate) mod history;
+mod pending;
 mod products;
 mod pump;
 mod recover;
@@ -26,6 +28,7 @@ use onramp_publisher::Kafka;
 use onramp_publisher::progress::{self, Progress};
 use tokio::sync::watch;
 
+use self::attempt::Ended;
 use self::history::command::Commands;
 use crate::admin;
 use crate::cli::one_line;
@@ -89,7 +92,11 @@ async fn supervise(gateway: Gateway) -> Result<(), Failure> {
         let began = Instant::now();
         let ended = on_a_thread_of_its_own(context.clone(), stop.clone()).await;
         let failure = match ended {
-            Ok(()) => return Ok(()),
+            Ok(Ended::Stopped) => return Ok(()),
+            Ok(Ended::Anew) => {
+                pause = FIRST_PAUSE;
+                continue;
+            }
             Err(failure) => failure,
         };
         metrics::counter!("onramp_errors_total", "kind" => failure.kind.word()).increment(1);
@@ -114,7 +121,7 @@ async fn supervise(gateway: Gateway) -> Result<(), Failure> {
 async fn on_a_thread_of_its_own(
     context: std::sync::Arc<attempt::Context>,
     stop: watch::Receiver<bool>,
-) -> Result<(), Failure> {
+) -> Result<Ended, Failure> {
     let (tell, ended) = tokio::sync::oneshot::channel();
     let internal =
         |e: std::io::Error| Failure::internal(&running::INTERNAL, format!("no thread: {e}"));

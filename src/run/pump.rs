@@ -17,7 +17,7 @@ use onramp_publisher::Status as PublisherStatus;
 use onramp_translator::Translator;
 use tokio::sync::{mpsc, watch};
 
-use super::attempt::{Context, Flow, blocking};
+use super::attempt::{Context, Ended, Flow, blocking};
 use super::history::History;
 use super::history::command::Command;
 use crate::health::{Board, Phase};
@@ -36,13 +36,14 @@ const RETAINED_EVERY: Duration = Duration::from_secs(15);
 /// How old the news may be that publishing waits for Kafka.
 const WAITING_SHOWN_EVERY: Duration = Duration::from_millis(250);
 
-/// Pumps until told to stop, or until something fails.
+/// Pumps until told to stop, until something fails, or until a table's changes are held that were
+/// not when it began.
 pub(super) async fn pump(
     context: &Arc<Context>,
     flow: Flow,
     mut stream: Box<dyn Stream>,
     mut stop: watch::Receiver<bool>,
-) -> Result<(), Failure> {
+) -> Result<Ended, Failure> {
     let Flow {
         connector,
         translator,
@@ -52,7 +53,11 @@ pub(super) async fn pump(
         history,
         // Dropped: an operator is told that nothing was begun.
         commands,
+        from,
+        pending,
     } = flow;
+    let (tell_joined, joined) = watch::channel(false);
+    let pending = tokio::spawn(pending.watch(context.board.clone(), tell_joined));
     let retained = tokio::spawn(measure_retained(connector));
     let waiting = tokio::spawn(show_waiting(
         context.board.clone(),
@@ -66,30 +71,36 @@ pub(super) async fn pump(
         place: String::new(),
         history,
         commands,
-        at: None,
+        at: Some(from),
+        joined,
     };
     let outcome = tokio::select! {
-        Err(failure) = line.run(context, stream.as_mut()) => Err(failure),
+        ended = line.run(context, stream.as_mut()) => ended.map(|()| Ended::Anew),
         ended = publisher.finished() => {
             retained.abort();
             waiting.abort();
+            pending.abort();
             return Err(match ended {
                 Err(failure) => failure,
                 Ok(()) => Failure::internal(&running::INTERNAL, "publishing ended by itself"),
             });
         }
-        _ = stop.wait_for(|stop| *stop) => Ok(()),
+        _ = stop.wait_for(|stop| *stop) => Ok(Ended::Stopped),
     };
     retained.abort();
     waiting.abort();
+    pending.abort();
     // What was handed over is published whatever ended the reading: a row that stops the gateway
     // does not keep back the transactions before it.
     drop(line);
-    if outcome.is_ok() {
-        context.board.set(Phase::Draining);
+    match outcome {
+        Ok(Ended::Stopped) => context.board.set(Phase::Draining),
+        Ok(Ended::Anew) => context.board.set(Phase::Starting("anew, with more tables")),
+        Err(_) => {}
     }
     match tokio::time::timeout(context.gateway.drain, publisher.finished()).await {
-        Ok(ended) => outcome.and(ended),
+        Ok(Ok(())) => outcome,
+        Ok(Err(failure)) => outcome.and(Err(failure)),
         Err(_) => {
             publisher.abandon();
             tracing::warn!(
@@ -116,20 +127,25 @@ struct Line {
     commands: mpsc::Receiver<Command>,
     /// Where the log was read to, while no source transaction is open.
     at: Option<Position>,
+    /// Becomes true when a table's changes are held that were not at the start.
+    joined: watch::Receiver<bool>,
 }
 
 impl Line {
-    /// Reads, translates and hands over; ends by a failure alone.
-    async fn run(
-        &mut self,
-        context: &Context,
-        stream: &mut dyn Stream,
-    ) -> Result<std::convert::Infallible, Failure> {
+    /// Reads, translates and hands over; ends by a failure, or between two source transactions
+    /// once a table has joined: none is read twice because of it, however large.
+    async fn run(&mut self, context: &Context, stream: &mut dyn Stream) -> Result<(), Failure> {
         let mut batch = Batch::default();
         let mut told: Option<Position> = None;
         let mut kept: Option<Position> = None;
         let lag = metrics::gauge!("onramp_lag_bytes");
         loop {
+            if *self.joined.borrow()
+                && let Some(at) = self.at.clone()
+            {
+                self.hand_over_held(&at).await;
+                return Ok(());
+            }
             if !self.next(stream, &mut batch).await? {
                 continue;
             }
@@ -170,10 +186,12 @@ impl Line {
     /// The next batch. False where a chunk of a table came instead.
     async fn next(&mut self, stream: &mut dyn Stream, batch: &mut Batch) -> Result<bool, Failure> {
         let history = &mut self.history;
+        let joined_before = *self.joined.borrow();
         // A chunk that waits for the log's end is not kept waiting by an idle one.
         let wait = if history.waits() { NUDGE_EVERY } else { WAIT };
         tokio::select! {
             biased;
+            () = has_joined(&mut self.joined), if !joined_before => Ok(false),
             arrived = history.arrived() => {
                 arrived?;
                 self.release(stream).await?;
@@ -209,11 +227,7 @@ impl Line {
         // One at a time: live changes come between.
         if let Some(arenas) = self.history.release(&at)? {
             // What is still held comes first: it is older.
-            let held = &self.arena;
-            if held.rows > 0 || !held.records.is_empty() || !held.notes.is_empty() {
-                self.arena.boundary = Some(at.0.clone());
-                self.hand_over().await;
-            }
+            self.hand_over_held(&at).await;
             let last = arenas.len() - 1;
             for (n, arena) in arenas.into_iter().enumerate() {
                 self.arena = arena;
@@ -259,6 +273,15 @@ impl Line {
         }
     }
 
+    /// Hands over what is held, if anything is, while no source transaction is open.
+    async fn hand_over_held(&mut self, at: &Position) {
+        let held = &self.arena;
+        if held.rows > 0 || !held.records.is_empty() || !held.notes.is_empty() {
+            self.arena.boundary = Some(at.0.clone());
+            self.hand_over().await;
+        }
+    }
+
     async fn hand_over(&mut self) {
         let empty = self.back.try_recv().unwrap_or_default();
         let full = std::mem::replace(&mut self.arena, empty);
@@ -266,6 +289,13 @@ impl Line {
             // The publisher has ended, and says why by its own way.
             std::future::pending::<()>().await;
         }
+    }
+}
+
+/// Waits until a table has joined.
+async fn has_joined(joined: &mut watch::Receiver<bool>) {
+    if joined.wait_for(|joined| *joined).await.is_err() {
+        std::future::pending().await
     }
 }
 

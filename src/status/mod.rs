@@ -9,7 +9,7 @@ use onramp_publisher::progress::{ProductStatus, Progress};
 use onramp_publisher::{Cause, Stage, rfc3339};
 use serde::{Deserialize, Serialize};
 
-use crate::health::{HistoryShown, Seen};
+use crate::health::{HistoryShown, PendingShown, Seen};
 
 mod text;
 
@@ -36,12 +36,15 @@ pub(crate) struct Status {
     pub(crate) source_commit: Option<String>,
     /// Log that the source has and that is not read.
     pub(crate) lag_bytes: Option<u64>,
-    /// What publishing waits for in Kafka.
+    /// What publishing waits for in Kafka, or a start at the source.
     pub(crate) waits_for: Option<String>,
     /// The transactions that the reading of tables waits for.
     pub(crate) history_waits_for: Option<String>,
     /// The products, by name.
     pub(crate) products: Vec<ProductShown>,
+    /// New products that are left out because their tables are locked; the others stream.
+    #[serde(default)]
+    pub(crate) pending: Vec<PendingShown>,
     /// Stretches of log that were lost, oldest first.
     pub(crate) gaps: Vec<GapShown>,
 }
@@ -145,6 +148,7 @@ pub(crate) fn of_gateway(gateway: &str, instance: &str, seen: &Seen) -> Status {
     status.lag_bytes = seen.lag_bytes();
     status.waits_for = seen.waiting.clone();
     status.history_waits_for = seen.history_waits.clone();
+    status.pending.clone_from(&seen.pending);
     for product in &mut status.products {
         if let Some(shown) = seen.history.get(&product.product) {
             product.history = Some(RunShown::of(shown));
@@ -190,6 +194,7 @@ pub(crate) fn of_progress(gateway: &str, progress: &Progress) -> Status {
         waits_for: None,
         history_waits_for: None,
         products: products.collect(),
+        pending: Vec::new(),
         gaps: gaps.collect(),
     }
 }

@@ -37,6 +37,12 @@ pub(crate) fn text(status: &Status) -> String {
         line(&mut out, "changes", &from);
         rows(&mut out, product);
     }
+    for pending in &status.pending {
+        out.push('\n');
+        line(&mut out, "product", &pending.product);
+        let why = format!("not published yet: {} {}", pending.table, pending.why);
+        line(&mut out, "changes", &why);
+    }
     for gap in &status.gaps {
         out.push('\n');
         let lost = format!(

@@ -67,6 +67,21 @@ pub struct Prepared {
     pub from: Position,
     /// Whether what holds the log was made just now.
     pub created: bool,
+    /// Tables whose changes are not held yet, because others hold locks on them: to be left out,
+    /// and tried again by [`Connector::hold`]. Never one that was published before.
+    pub lacking: Vec<Lacking>,
+}
+
+/// A table whose changes are not held yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lacking {
+    /// The table.
+    pub table: Ident,
+    /// The transactions in the way when it was looked last, for people to read: process,
+    /// application, since when; never a query's text. None where they ended meanwhile.
+    pub waits_for: Vec<String>,
+    /// How often its lock was asked for in vain.
+    pub tries: u32,
 }
 
 /// Bounds on a stream's memory.
@@ -101,7 +116,24 @@ pub trait Connector: Send + Sync {
 
     /// Creates or alters what streaming needs, after checking that it harms nobody. Safe to
     /// repeat. Where it may not, the failure's remedy is the exact SQL.
+    ///
+    /// Where there is progress, and changes of some tables are held already, it does not wait for
+    /// locks on the others: those are [`Prepared::lacking`]. Else it waits, for as long as it takes.
     async fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, Failure>;
+
+    /// What a call of [`Connector::prepare`] that has not returned waits for, for people to read
+    /// as [`Lacking::waits_for`]; empty where it is at work.
+    async fn held_up_by(&self, request: &PrepareRequest) -> Result<Vec<String>, Failure>;
+
+    /// Tries once more to have a lacking table's changes held; None once they are, from a moment
+    /// before it returned. Nobody waits behind it for longer than a fraction of a second, and it
+    /// does not even try while a transaction that was in the way before still is. Cancelling it
+    /// leaves the changes held or not held.
+    async fn hold(
+        &self,
+        request: &PrepareRequest,
+        lacking: &Lacking,
+    ) -> Result<Option<Lacking>, Failure>;
 
     /// Gives up what holds the log for this gateway, so that `prepare` without progress holds it
     /// anew from where it is then: what was held and not read is lost. Nothing happens where there

@@ -7,7 +7,8 @@
 //! # Order of calls
 //! 1. [`Connector::preflight`] and [`Connector::describe`], any number of times, read-only.
 //! 2. [`Connector::prepare`], once a start: creates what the source needs (on PostgreSQL a
-//!    publication and a slot), or says what a DBA must run.
+//!    publication and a slot), or says what a DBA must run. Tables that it had to leave out are
+//!    tried again by [`Connector::hold`], beside the stream.
 //! 3. [`Connector::acquire`]: takes the source's own lock, or says that another holds it. Whoever
 //!    holds it alone may publish; dropping the lease gives the lock back.
 //! 4. [`Lease::stream`], once, from a position: then [`Stream::next`] over and over, and
@@ -55,7 +56,7 @@ pub use chunk::{
     Bound, Chunk, ChunkLimits, ChunkRange, ChunkTable, TableEstimate, TableReader, Visibility,
 };
 pub use connector::{
-    Acknowledge, Acquired, Connector, Instance, Lease, Position, PrepareRequest, Prepared,
+    Acknowledge, Acquired, Connector, Instance, Lacking, Lease, Position, PrepareRequest, Prepared,
     SourceIdentity, Stream, StreamLimits, TableRequest,
 };
 pub use table::{

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use onramp_connector::{
-    Acquired, ChunkTable, Connector, Ident, Instance, Position, PrepareRequest, Prepared,
+    Acquired, ChunkTable, Connector, Ident, Instance, Lacking, Position, PrepareRequest, Prepared,
     SourceIdentity, TableDescription, TableReader, Visibility,
 };
 use onramp_finding::codes::source as codes;
@@ -26,7 +26,7 @@ mod wire;
 
 use catalogue::kept::Kept;
 use catalogue::session::Session;
-use catalogue::{describe, history, preflight, prepare, slot};
+use catalogue::{describe, history, preflight, prepare, publish, slot};
 use lsn::Lsn;
 pub use target::{PasswordSource, Target, TlsMode};
 
@@ -113,10 +113,31 @@ impl Connector for Postgres {
     async fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, Failure> {
         let session = self.session().await?;
         let prepared = prepare::prepare(&session, &self.names, request).await?;
-        let names: Vec<Ident> = request.tables.iter().map(|t| t.table.clone()).collect();
+        // One that is left out is not mapped yet: it may be dropped and made again meanwhile.
+        let lacks = |table: &Ident| prepared.lacking.iter().any(|l| l.table == *table);
+        let names = request.tables.iter().map(|t| t.table.clone());
+        let names: Vec<Ident> = names.filter(|table| !lacks(table)).collect();
         self.mapped.set(describe::oids(&session, &names).await?);
         self.kept.put(session);
         Ok(prepared)
+    }
+
+    async fn held_up_by(&self, request: &PrepareRequest) -> Result<Vec<String>, Failure> {
+        let session = self.session().await?;
+        let waits = prepare::held_up_by(&session, &self.names, request).await?;
+        self.kept.put(session);
+        Ok(waits)
+    }
+
+    async fn hold(
+        &self,
+        request: &PrepareRequest,
+        lacking: &Lacking,
+    ) -> Result<Option<Lacking>, Failure> {
+        let session = self.session().await?;
+        let left = publish::hold(&session, &self.names, request, lacking).await?;
+        self.kept.put(session);
+        Ok(left)
     }
 
     async fn discard(&self) -> Result<(), Failure> {

@@ -13,6 +13,8 @@ mod describing;
 mod harmless;
 #[path = "catalogue/histories.rs"]
 mod histories;
+#[path = "catalogue/locks.rs"]
+mod locks;
 #[path = "catalogue/publications.rs"]
 mod publications;
 #[path = "catalogue/rights.rs"]

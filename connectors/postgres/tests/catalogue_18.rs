@@ -16,6 +16,8 @@ mod harmless;
 mod histories;
 #[path = "catalogue/idle.rs"]
 mod idle;
+#[path = "catalogue/locks.rs"]
+mod locks;
 #[path = "catalogue/publications.rs"]
 mod publications;
 #[path = "catalogue/rights.rs"]

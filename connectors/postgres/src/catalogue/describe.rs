@@ -112,6 +112,8 @@ SELECT i.relname::text, x.indisprimary, NOT x.indimmediate,
  ORDER BY NOT x.indisprimary, i.relname";
 
 // The identity's index by PostgreSQL's own rule (RelationGetIndexList): a deferrable key is none.
+// A size is asked for under a lock, which TRUNCATE and VACUUM FULL would keep waiting for as long as
+// they are open: then what the last VACUUM counted does, until the table can be locked itself.
 const LEAVES: &str = "
 SELECT n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence::text, c.relreplident::text,
        ARRAY(SELECT a.attname::text FROM unnest(identity.keys) WITH ORDINALITY k(n, o)
@@ -129,7 +131,12 @@ SELECT n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence::text
                 AND a.attnum = ANY (x.indkey[0:x.indnkeyatts - 1])
                 AND (NOT a.attnotnull OR a.attgenerated <> ''))
          ORDER BY i.relname LIMIT 1),
-       c.reltoastrelid <> 0, c.reltoastrelid <> 0 AND pg_relation_size(c.reltoastrelid) > 0
+       c.reltoastrelid <> 0, CASE WHEN c.reltoastrelid = 0 THEN false
+         WHEN EXISTS (SELECT FROM pg_locks o WHERE o.locktype = 'relation' AND o.granted
+                AND o.mode = 'AccessExclusiveLock' AND o.relation = c.reltoastrelid
+                AND o.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
+           THEN EXISTS (SELECT FROM pg_class t WHERE t.oid = c.reltoastrelid AND t.relpages > 0)
+         ELSE pg_relation_size(c.reltoastrelid) > 0 END
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   LEFT JOIN LATERAL (
        SELECT x.indkey[0:x.indnkeyatts - 1] AS keys FROM pg_index x

@@ -1,6 +1,5 @@
 //! Makes the publication and the slot, after every check; nothing else is ever created.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use onramp_connector::{Ident, Position, PrepareRequest, Prepared};
@@ -8,17 +7,13 @@ use onramp_finding::codes::source as codes;
 use onramp_finding::{Failure, Finding, Kind, Place, Severity};
 use tokio_postgres::error::SqlState;
 
+use super::locks::{self, Lock};
 use super::server::{self, Server};
 use super::session::Session;
-use super::{describe, history, publication, slot, sql, tables};
-use crate::Names;
+use super::{history, publication, publish, slot};
 use crate::lsn::Lsn;
+use crate::{Names, chunk};
 
-/// How long a statement on the publication may wait for its locks: while it waits, others queue
-/// behind it.
-const LOCK_TIMEOUT_MS: u64 = 200;
-/// How often it is tried.
-const LOCK_TRIES: u32 = 50;
 /// How often the transactions that slot creation waits for are shown.
 const WAITING_SHOWN_EVERY: Duration = Duration::from_secs(5);
 
@@ -43,21 +38,52 @@ pub(crate) async fn prepare(
     ))?;
     // Before the slot: its first changes are decoded by the catalogue of their time, in which the
     // publication has to be there.
-    publish(session, names, request, found.is_some()).await?;
+    let lacking = publish::publish(session, names, request, found.is_some()).await?;
     match found.and_then(|slot| slot.confirmed) {
         Some(from) => Ok(Prepared {
             from: position(from),
             created: false,
+            lacking,
         }),
         None => Ok(Prepared {
             from: create_slot(session, names).await?,
             created: true,
+            lacking,
         }),
     }
 }
 
+/// What [`prepare`] waits for: locks on tables, or, while the slot is being made, every transaction
+/// that was open before.
+pub(crate) async fn held_up_by(
+    session: &Session,
+    names: &Names,
+    request: &PrepareRequest,
+) -> Result<Vec<String>, Failure> {
+    let slot = slot::find(session, &names.slot).await?;
+    let found = publication::find(session, &names.publication).await?;
+    let held = |table: &Ident| {
+        found
+            .as_ref()
+            .is_some_and(|f| f.all_tables || f.names(table))
+    };
+    let (mut waits, mut all_held) = (Vec::new(), true);
+    let lock = Lock::to_add(slot.is_some());
+    let tables = request.tables.iter().map(|t| &t.table);
+    for table in tables.filter(|t| !held(t)) {
+        all_held = false;
+        let holders = locks::holders(session, table, lock).await?;
+        waits.extend(holders.into_iter().map(|h| format!("{table}: {h}")));
+    }
+    // A slot that is being made is there, and has no position yet.
+    if all_held && slot.is_none_or(|slot| slot.confirmed.is_none()) {
+        waits = chunk::waits_for(session, u64::MAX).await?;
+    }
+    Ok(waits)
+}
+
 /// All errors of a list, as one failure.
-fn errors(findings: impl IntoIterator<Item = Finding>) -> Result<(), Failure> {
+pub(super) fn errors(findings: impl IntoIterator<Item = Finding>) -> Result<(), Failure> {
     let wrong: Vec<Finding> = findings
         .into_iter()
         .filter(|f| f.severity == Severity::Error)
@@ -67,124 +93,6 @@ fn errors(findings: impl IntoIterator<Item = Finding>) -> Result<(), Failure> {
     } else {
         Err(Failure::all(Kind::Source, wrong))
     }
-}
-
-async fn publish(
-    session: &Session,
-    names: &Names,
-    request: &PrepareRequest,
-    decoding: bool,
-) -> Result<(), Failure> {
-    let idents: Vec<Ident> = request.tables.iter().map(|t| t.table.clone()).collect();
-    let described = describe::tables(session, &idents).await?;
-    let found = publication::find(session, &names.publication).await?;
-    let mut wrong = tables::refused(names, request, &described);
-    wrong.extend(publication::judge(
-        names,
-        request,
-        &described,
-        found.as_ref(),
-    ));
-    wrong.extend(publication::gone(
-        &names.publication,
-        request,
-        found.as_ref(),
-    ));
-    errors(wrong)?;
-    let wanted: BTreeSet<Ident> = idents.iter().cloned().collect();
-    let statement = match &found {
-        None => Some(publication::create(&names.publication, &wanted)),
-        Some(found) => {
-            if let Some(statement) = publication::drop_unmapped(&names.publication, found, &wanted)
-            {
-                tracing::info!(publication = %names.publication, %statement, "tables that no product maps stay in the publication; this takes them out");
-            }
-            publication::add(&names.publication, found, &wanted)
-        }
-    };
-    let Some(statement) = statement else {
-        return Ok(());
-    };
-    let held = |table: &Ident| found.as_ref().is_some_and(|f| f.names(table));
-    // Where there is no slot yet nothing is decoded, and making one waits for writers anyway.
-    let adding: Vec<Ident> = wanted
-        .into_iter()
-        .filter(|t| decoding && !held(t))
-        .collect();
-    let mut tries = 0;
-    loop {
-        let done = guarded(session, names, request, &adding, &statement).await;
-        // Where nothing is open this says no more than a warning.
-        let _ = session.run("ROLLBACK").await;
-        let error = match done {
-            Ok(()) => break,
-            Err(Trouble::Refused(failure)) => return Err(failure),
-            Err(Trouble::Server(error)) => error,
-        };
-        match error.code() {
-            Some(&SqlState::LOCK_NOT_AVAILABLE) if tries < LOCK_TRIES => {
-                tries += 1;
-                tracing::info!(publication = %names.publication, tries, "waiting for a table's lock");
-                tokio::time::sleep(Duration::from_millis(LOCK_TIMEOUT_MS)).await;
-            }
-            Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
-                return Err(may_not_create(
-                    &format!("publication {}", names.publication),
-                    statement,
-                    "the role may not: a publication is made and altered by a role that may CREATE in the database and owns the publication and its tables",
-                ));
-            }
-            _ => return Err(session.refused(&error)),
-        }
-    }
-    tracing::info!(%statement, "publication altered");
-    Ok(())
-}
-
-enum Trouble {
-    Server(tokio_postgres::Error),
-    Refused(Failure),
-}
-
-impl From<tokio_postgres::Error> for Trouble {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Trouble::Server(error)
-    }
-}
-
-/// Runs a statement on the publication in a transaction that is committed only if the tables are
-/// still fit when their locks are held: a replica identity may have gone, or a partition come.
-async fn guarded(
-    session: &Session,
-    names: &Names,
-    request: &PrepareRequest,
-    adding: &[Ident],
-    statement: &str,
-) -> Result<(), Trouble> {
-    // A transaction that wrote to a table before and goes on after would be decoded in part, and
-    // servers before 15.13, 16.9 and 17.5 would take the table for unpublished from then on. So
-    // writers are waited for, no longer than a try lasts.
-    let tables: Vec<String> = adding.iter().map(sql::table).collect();
-    let lock = if tables.is_empty() {
-        String::new()
-    } else {
-        format!(
-            "LOCK TABLE ONLY {} IN SHARE ROW EXCLUSIVE MODE; ",
-            tables.join(", ONLY ")
-        )
-    };
-    session
-        .run(&format!(
-            "BEGIN; SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}; {lock}{statement}"
-        ))
-        .await?;
-    let idents: Vec<Ident> = request.tables.iter().map(|t| t.table.clone()).collect();
-    let described = describe::tables(session, &idents)
-        .await
-        .map_err(Trouble::Refused)?;
-    errors(tables::refused(names, request, &described)).map_err(Trouble::Refused)?;
-    session.run("COMMIT").await?;
-    Ok(())
 }
 
 /// Creates the slot. That waits until every transaction open now has ended, so those are shown.
@@ -263,7 +171,7 @@ async fn show_open_transactions(session: &Session, names: &Names) -> Result<(), 
     Ok(())
 }
 
-fn may_not_create(what: &str, statements: String, reason: &str) -> Failure {
+pub(super) fn may_not_create(what: &str, statements: String, reason: &str) -> Failure {
     Failure::stop(
         Kind::Source,
         Finding::error(
