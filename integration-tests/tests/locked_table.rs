@@ -43,7 +43,8 @@ async fn open(scenario: &Scenario, statement: &str) -> Client {
 /// The other product's changes are told as they come.
 async fn others_flow(scenario: &Scenario, version: i64) {
     let update = format!("UPDATE acct SET ver = {version}");
-    scenario.db.batch_execute(&update).await.unwrap();
+    let updated = scenario.db.batch_execute(&update).await;
+    updated.expect("the table takes the change");
     let topic = scenario.topic("accounts.v1");
     until("the other product's change", PATIENCE, async || {
         let state = latest_by_key(&consume(&scenario.servers, &topic).await);
@@ -58,7 +59,8 @@ async fn added(scenario: &Scenario) -> Vec<Event> {
 
 async fn insert(db: &Client, key: i32) {
     let insert = format!("INSERT INTO added VALUES ({key}, 1, 'live')");
-    db.batch_execute(&insert).await.unwrap();
+    let inserted = db.batch_execute(&insert).await;
+    inserted.expect("the table takes the row");
 }
 
 /// Waits for every row that the table has, and sees that each is told once and as it is.
@@ -69,7 +71,8 @@ async fn told_once(scenario: &Scenario, keys: &[i32]) {
         latest_by_key(&events).len() >= keys.len()
     })
     .await;
-    let mut told: Vec<i32> = events.iter().map(|e| e.key.parse().unwrap()).collect();
+    let told = events.iter().map(|e| e.key.parse().expect("a key"));
+    let mut told: Vec<i32> = told.collect();
     told.sort_unstable();
     assert_eq!(told, keys);
 }
@@ -178,7 +181,9 @@ async fn a_standby_that_started_before_a_product_joined_goes_on_with_it() {
     let writer = open(&scenario, "INSERT INTO added VALUES (4, 1, 'held')").await;
     let mut first = Gateway::reading(&scenario).await;
     first.wait_says("not yet ").await;
-    let mut second = Gateway::start(&scenario);
+    let mut second = Gateway::start_with(&scenario, |command| {
+        command.args(["--set", "admin.listen=127.0.0.1:0"]);
+    });
     second.wait_ready("standby").await;
     writer.batch_execute("COMMIT").await.unwrap();
     // Whichever of the two has the lock after that.

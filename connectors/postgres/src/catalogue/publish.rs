@@ -265,16 +265,18 @@ async fn altered(
     locked: &[Ident],
     statement: &str,
 ) -> Result<bool, Failure> {
-    let done = guarded(session, names, request, locked, statement).await;
-    // Where nothing is open this says no more than a warning.
-    let _ = session.run("ROLLBACK").await;
-    let error = match done {
+    let trouble = match guarded(session, names, request, locked, statement).await {
         Ok(()) => {
             tracing::info!(%statement, "publication altered");
             return Ok(true);
         }
-        Err(Trouble::Refused(failure)) => return Err(failure),
-        Err(Trouble::Server(error)) => error,
+        Err(trouble) => trouble,
+    };
+    // What it says is of no matter: where it fails the connection is gone, and so is the transaction.
+    let _ = session.run("ROLLBACK").await;
+    let error = match trouble {
+        Trouble::Refused(failure) => return Err(failure),
+        Trouble::Server(error) => error,
     };
     match error.code() {
         Some(&SqlState::LOCK_NOT_AVAILABLE) => Ok(false),
