@@ -1,73 +1,11 @@
 //! The way out after log was lost, and what a changed mapping does to what was published.
 
 use onramp_integration_tests::history::PRODUCT;
-use onramp_integration_tests::operate::{PATIENCE, accounts, as_the_table, errors, onramp, status};
+use onramp_integration_tests::operate::{
+    MEANWHILE, PATIENCE, accounts, as_the_table, onramp, recovers, status,
+};
+use onramp_integration_tests::seam::run;
 use onramp_integration_tests::{Gateway, Scenario, consume, latest_by_key, until};
-
-/// Rows that change, come and go while no gateway runs.
-const MEANWHILE: &str = "UPDATE acct SET ver = 7 WHERE acct_no <= 20; \
-    DELETE FROM acct WHERE acct_no > 250; INSERT INTO acct VALUES (1000, 1, 'new')";
-
-async fn run(scenario: &Scenario, sql: &str) {
-    let done = scenario.db.batch_execute(sql).await;
-    done.expect("the statement is right");
-}
-
-/// Recovers, and holds the topic against the table.
-async fn recovers(scenario: &Scenario, code: &str) {
-    let refused = Gateway::start(scenario).refuses(66, code).await;
-    let command = format!("onramp recover --config {}", scenario.config().display());
-    let words: Vec<&str> = refused.split_whitespace().collect();
-    assert!(words.join(" ").contains(&command), "{refused}");
-
-    let unasked = onramp(scenario, "recover", &[]).await;
-    assert_eq!(unasked.status.code(), Some(64));
-    assert!(errors(&unasked).contains("ONR-726"), "{}", errors(&unasked));
-    Gateway::start(scenario).refuses(66, code).await;
-
-    let needless = ["--yes", "--accept-gap", &scenario.topic("accounts.v1")];
-    let needless = onramp(scenario, "recover", &needless).await;
-    assert_eq!(needless.status.code(), Some(64));
-    assert!(
-        errors(&needless).contains("ONR-720"),
-        "{}",
-        errors(&needless)
-    );
-
-    let before = status(scenario).await["position"].clone();
-    let recovered = onramp(scenario, "recover", &["--yes"]).await;
-    assert!(recovered.status.success(), "{}", errors(&recovered));
-    let told = status(scenario).await;
-    let gap = &told["gaps"][0];
-    assert_eq!((&gap["number"], &gap["from"]), (&1.into(), &before));
-    assert_eq!(gap["to"], told["position"]);
-    let reason = gap["reason"].as_str().unwrap_or_default();
-    assert!(reason.contains(code), "{gap}");
-    assert_eq!(gap["products"][0], scenario.topic("accounts.v1"));
-
-    let gateway = Gateway::streaming(scenario).await;
-    as_the_table(scenario).await;
-    assert_eq!(gateway.metric("onramp_gaps"), Some(1.0));
-    let told = status(scenario).await;
-    assert_eq!(told["told_by"], "gateway");
-    assert_eq!(told["gaps"][0]["number"], 1);
-    let history = &told["products"][0]["history"];
-    assert_eq!(
-        (&history["cause"], &history["stage"]),
-        (&"recovery".into(), &"done".into())
-    );
-    let while_it_runs = onramp(scenario, "recover", &["--yes"]).await;
-    assert_eq!(while_it_runs.status.code(), Some(64));
-    run(scenario, "UPDATE acct SET ver = 8").await;
-    as_the_table(scenario).await;
-    assert!(gateway.stop().await.success());
-    let needless = onramp(scenario, "recover", &["--yes"]).await;
-    assert!(
-        errors(&needless).contains("ONR-724"),
-        "{}",
-        errors(&needless)
-    );
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slot_that_is_gone_is_recovered_and_leaves_no_ghosts() {
@@ -75,9 +13,9 @@ async fn a_slot_that_is_gone_is_recovered_and_leaves_no_ghosts() {
     let gateway = Gateway::streaming(&scenario).await;
     as_the_table(&scenario).await;
     assert!(gateway.stop().await.success());
-    run(&scenario, MEANWHILE).await;
+    run(&scenario.db, MEANWHILE).await;
     let drop = format!("SELECT pg_drop_replication_slot('{}')", scenario.slot());
-    run(&scenario, &drop).await;
+    run(&scenario.db, &drop).await;
     recovers(&scenario, "ONR-421").await;
     scenario.close().await;
 }
@@ -88,7 +26,7 @@ async fn a_slot_that_somebody_advanced_is_recovered_and_leaves_no_ghosts() {
     let gateway = Gateway::streaming(&scenario).await;
     as_the_table(&scenario).await;
     assert!(gateway.stop().await.success());
-    run(&scenario, MEANWHILE).await;
+    run(&scenario.db, MEANWHILE).await;
     let slot = scenario.slot();
     let advance = format!("SELECT pg_replication_slot_advance('{slot}', pg_current_wal_lsn())");
     until("the slot to be free and moved", PATIENCE, async || {
@@ -106,11 +44,11 @@ async fn a_table_that_left_the_publication_is_recovered() {
     as_the_table(&scenario).await;
     assert!(gateway.stop().await.success());
     run(
-        &scenario,
+        &scenario.db,
         &format!("ALTER PUBLICATION {} DROP TABLE acct", scenario.slot()),
     )
     .await;
-    run(&scenario, MEANWHILE).await;
+    run(&scenario.db, MEANWHILE).await;
     recovers(&scenario, "ONR-431").await;
     scenario.close().await;
 }
@@ -181,7 +119,7 @@ async fn events_of_an_older_mapping_stay_where_the_file_says_keep() {
     );
 
     let gateway = Gateway::streaming(&scenario).await;
-    run(&scenario, "UPDATE acct SET ver = 1 WHERE acct_no = 7").await;
+    run(&scenario.db, "UPDATE acct SET ver = 1 WHERE acct_no = 7").await;
     let mut events = Vec::new();
     until("the change by the new mapping", PATIENCE, async || {
         events = consume(&scenario.servers, &scenario.topic("accounts.v1")).await;

@@ -1,7 +1,7 @@
 //! The products of the files, and what progress knows of them.
 
 use onramp_finding::codes::running;
-use onramp_finding::{Failure, Finding, Kind, Place};
+use onramp_finding::{Code, Failure, Finding, Kind, Place};
 use onramp_language::{Gateway, Product, Status};
 use onramp_publisher::progress::{self, Progress};
 
@@ -15,9 +15,30 @@ pub(super) fn published(gateway: &Gateway) -> Vec<&Product> {
     gateway.products.iter().filter(published).collect()
 }
 
+/// Whether a run may go on from progress: no recovery is half done, and the files are as
+/// [`against_files`] asks.
+pub(super) fn check(gateway: &Gateway, seen: Option<&Progress>) -> Result<(), Failure> {
+    let open = seen.and_then(|s| s.gaps.values().find(|gap| gap.open));
+    if let Some(gap) = open {
+        let code: &Code = &running::RECOVERY_UNFINISHED;
+        let message = format!(
+            "recovery from {} was begun at {} and did not end",
+            gap.from, gap.when
+        );
+        let place = Place::Kafka(format!("topic {}", progress::topic(&gateway.name.value)));
+        return Err(Failure::stop(
+            Kind::Source,
+            Finding::error(code, place, message)
+                .because(code.reason)
+                .remedy("run `onramp recover` again: it goes on where it ended"),
+        ));
+    }
+    against_files(gateway, seen)
+}
+
 /// What progress knows of products, against the files: a product that is neither there nor
 /// retired would have its changes acknowledged away.
-pub(super) fn check(gateway: &Gateway, seen: Option<&Progress>) -> Result<(), Failure> {
+pub(super) fn against_files(gateway: &Gateway, seen: Option<&Progress>) -> Result<(), Failure> {
     let Some(seen) = seen else { return Ok(()) };
     let mut wrong = Vec::new();
     for (name, state) in &seen.products {

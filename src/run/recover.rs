@@ -3,17 +3,19 @@
 //! 1. What was lost is found as a start finds it; nothing lost, nothing done.
 //! 2. Whoever runs it says yes to what will be done.
 //! 3. Every producer of this gateway is fenced, and progress read again: nobody else has moved it.
-//! 4. What is left of the slot is dropped, and a new one made and held.
-//! 5. In one Kafka transaction: the new position, the gap, and a run over every entity's rows that
-//!    gives tombstones to keys that the table no longer has.
+//! 4. The gap is put on record as open: from here on every start is refused until it is closed,
+//!    however far the server's log may grow meanwhile.
+//! 5. What is left of the slot is dropped, and a new one made and held.
+//! 6. In one Kafka transaction: the new position, the gap closed, and a run over every entity's
+//!    rows that gives tombstones to keys that the table no longer has.
 //!
-//! Ended between 4 and 5, progress still stands before the gap: the next start is refused as
-//! before, and recovery begins anew.
+//! Ended between 4 and 6, progress still stands before the gap, which is open: recovery goes on
+//! with that one.
 
 use std::sync::Arc;
 
 use onramp_connector::{
-    Acquired, Connector, Instance, Lease, Position, PrepareRequest, TableDescription,
+    Acquired, Connector, Instance, Lease, Position, PrepareRequest, Prepared, TableDescription,
 };
 use onramp_finding::codes::{running, source};
 use onramp_finding::{Code, Failure, Finding, Kind, Place};
@@ -74,11 +76,18 @@ struct Looked {
     position: PositionRecord,
     request: PrepareRequest,
     lost: Vec<Finding>,
+    /// The gap that a recovery before this one left open, and its number.
+    open: Option<(u64, GapRecord)>,
     /// The entities whose rows are published again.
     entities: Vec<String>,
 }
 
 impl Looked {
+    /// Where progress stands.
+    fn position(&self) -> Position {
+        Position(self.position.position.as_str().into())
+    }
+
     /// Whether there may be a slot that somebody streams from.
     fn has_slot(&self) -> bool {
         let none: [&Code; 2] = [&source::LOG_LOST, &source::SLOT_GONE];
@@ -87,12 +96,15 @@ impl Looked {
 
     /// What was lost, on one line.
     fn reason(&self) -> String {
-        let told: Vec<String> = self
-            .lost
-            .iter()
+        let told = self.lost.iter();
+        let told: Vec<String> = told
             .map(|f| format!("{}: {}", f.code.id, f.message))
             .collect();
-        told.join("; ")
+        match &self.open {
+            // What is found now may be what recovery itself did.
+            Some((_, gap)) => gap.reason.clone(),
+            None => told.join("; "),
+        }
     }
 }
 
@@ -114,7 +126,7 @@ impl Recovery {
     async fn look(&self) -> Result<Looked, Failure> {
         let (kafka, name) = (self.kafka.clone(), self.gateway.name.value.clone());
         let seen = blocking(move || progress::read(&kafka, &name)).await?;
-        products::check(&self.gateway, seen.as_ref())?;
+        products::against_files(&self.gateway, seen.as_ref())?;
         let known = seen.and_then(|progress| Some((progress.position.clone()?, progress)));
         let Some((position, progress)) = known else {
             return Err(nothing_lost("this gateway has published nothing yet"));
@@ -124,7 +136,9 @@ impl Recovery {
         let tables = requests::tables(&self.gateway, &described, Some(&progress));
         let request = requests::request(&tables, Some(&progress));
         let lost = self.lost(&request, &described).await?;
-        if lost.is_empty() {
+        let open = progress.gaps.iter().find(|(_, gap)| gap.open);
+        let open = open.map(|(number, gap)| (*number, gap.clone()));
+        if lost.is_empty() && open.is_none() {
             let why = format!("the slot holds everything after {}", position.position);
             return Err(nothing_lost(&why));
         }
@@ -134,6 +148,7 @@ impl Recovery {
             position,
             request,
             lost,
+            open,
         })
     }
 
@@ -174,6 +189,12 @@ impl Recovery {
     /// What will be done, for whoever is asked.
     fn plan(&self, looked: &Looked) -> String {
         let mut plan = format!("gateway {}: log was lost\n", self.gateway.name.value);
+        if let Some((number, gap)) = &looked.open {
+            plan.push_str(&format!(
+                "  gap {number}, opened at {} by a recovery that did not end: {}\n",
+                gap.when, gap.reason
+            ));
+        }
         for finding in &looked.lost {
             plan.push_str(&format!("  {}: {}\n", finding.code.id, finding.message));
         }
@@ -214,25 +235,25 @@ impl Recovery {
             return Err(still_runs("progress moved on while recovery looked at it"));
         }
 
+        let from = looked.position.position.clone();
+        let next = settled.gaps.keys().next_back().map_or(1, |last| last + 1);
+        let number = looked.open.as_ref().map_or(next, |(number, _)| *number);
+        let gap = GapRecord::now(from.clone(), looked.reason(), looked.entities.clone());
+        let opened = vec![gap.note(number)];
+        // It stands where it stood, on the history that it was made on.
+        let mut position = looked.position.clone();
+        position.instance = self.instance.0.to_string();
+        let producer =
+            blocking(move || onramp_publisher::write_alone(producer, &position, &opened)).await?;
+
         // Its connection would keep the slot from being dropped.
         drop(lock);
-        self.connector.discard().await?;
-        let mut request = looked.request.clone();
-        (request.progress, request.identity) = (None, None);
-        for table in &mut request.tables {
-            // That is what the gap says: what no longer holds its changes may be mended.
-            table.published_before = false;
-        }
-        let prepared = self.connector.prepare(&request).await?;
+        let Prepared { from: to, .. } = self.hold_anew(&looked).await?;
         let held = self.lock().await?;
         let identity = self.connector.identity().await?;
 
-        let Position(to) = prepared.from;
-        let from = looked.position.position.clone();
-        let reason = looked.reason();
-        let gap = GapRecord::now(from.clone(), to.to_string(), reason, looked.entities);
-        let number = settled.gaps.keys().next_back().map_or(1, |last| last + 1);
-        let mut notes = vec![gap.note(number)];
+        let Position(to) = to;
+        let mut notes = vec![gap.closed(to.to_string()).note(number)];
         for (entity, topic_ends) in ends {
             let mut run = HistoryRecord::begin(self.instance.0.to_string(), Cause::Recovery);
             run.reconcile = true;
@@ -255,6 +276,18 @@ impl Recovery {
             "{}: gap {number} is on record, from {from} to {to}; `onramp run` goes on from there",
             self.gateway.name.value
         ))
+    }
+
+    /// Gives up what is left of the slot, and has the source hold its log from now on.
+    async fn hold_anew(&self, looked: &Looked) -> Result<Prepared, Failure> {
+        self.connector.discard(&looked.position()).await?;
+        let mut request = looked.request.clone();
+        (request.progress, request.identity) = (None, None);
+        for table in &mut request.tables {
+            // That is what the gap says: what no longer holds its changes may be mended.
+            table.published_before = false;
+        }
+        self.connector.prepare(&request).await
     }
 }
 

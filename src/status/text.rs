@@ -229,12 +229,8 @@ mod tests {
         run.rows = 1_234_567;
         progress.histories.insert(name.into(), run);
         let reason = "ONR-421: the slot is gone, but progress stands at 0/16B3748; ".repeat(3);
-        let mut gap = GapRecord::now(
-            "0/16B3748".into(),
-            "0/2000000".into(),
-            reason,
-            vec![name.into()],
-        );
+        let gap = GapRecord::now("0/16B3748".into(), reason, vec![name.into()]);
+        let mut gap = gap.closed("0/2000000".into());
         gap.when = "2026-11-24T09:00:00.000000Z".into();
         progress.gaps.insert(1, gap);
         progress

@@ -138,8 +138,9 @@ pub trait Connector: Send + Sync {
     /// Gives up what holds the log for this gateway, so that `prepare` without progress holds it
     /// anew from where it is then: what was held and not read is lost. Nothing happens where there
     /// is nothing. What a DBA made is kept where it is fit, else the failure's remedy is the exact
-    /// SQL; refused too while somebody streams from it.
-    async fn discard(&self) -> Result<(), Failure>;
+    /// SQL: where it begins after `progress` as it is, else moved to where the log ends now, since
+    /// what was published must not come again. Refused while somebody streams from it.
+    async fn discard(&self, progress: &Position) -> Result<(), Failure>;
 
     /// Takes the source's own lock for this instance.
     async fn acquire(&self, instance: &Instance) -> Result<Acquired, Failure>;

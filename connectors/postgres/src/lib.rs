@@ -140,12 +140,12 @@ impl Connector for Postgres {
         Ok(left)
     }
 
-    async fn discard(&self) -> Result<(), Failure> {
+    async fn discard(&self, progress: &Position) -> Result<(), Failure> {
         let session = self.session().await?;
         // One of this very process may still be on its way out.
         let own = &self.names.target.application_name;
         let holder = slot::held(&session, &self.names.slot, own).await?;
-        slot::discard(&session, &self.names, holder).await
+        slot::discard(&session, &self.names, holder, progress).await
     }
 
     async fn acquire(&self, instance: &Instance) -> Result<Acquired, Failure> {

@@ -10,19 +10,20 @@ use crate::progress::{POSITION_KEY, PositionRecord};
 
 /// Writes a position and further records (key and value) in one transaction: all of them, or none.
 ///
-/// The producer fenced every other of its gateway, and progress was read after that. It is used up:
-/// after a failure nobody knows whether the transaction was committed, and progress is to be read
-/// again.
+/// The producer fenced every other of its gateway, and progress was read after that. A failure uses
+/// it up: nobody knows whether the transaction was committed, and progress is to be read again.
 pub fn write_alone(
     producer: TransactionalProducer,
     position: &PositionRecord,
     notes: &[(String, String)],
-) -> Result<(), Failure> {
-    let written = write(&producer, position, notes);
-    if written.is_err() {
-        producer.abort();
+) -> Result<TransactionalProducer, Failure> {
+    match write(&producer, position, notes) {
+        Ok(()) => Ok(producer),
+        Err(failure) => {
+            producer.abort();
+            Err(failure)
+        }
     }
-    written
 }
 
 fn write(

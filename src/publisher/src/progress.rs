@@ -403,7 +403,8 @@ mod tests {
 
     #[test]
     fn a_gap_stays_on_record() {
-        let gap = GapRecord::now("0/1".into(), "0/9".into(), "slot gone".into(), Vec::new());
+        let gap = GapRecord::now("0/1".into(), "slot gone".into(), Vec::new());
+        let gap = gap.closed("0/9".into());
         let mut progress = Progress::default();
         for number in [1, 2] {
             let (key, value) = gap.note(number);

@@ -203,11 +203,13 @@ fn hold(names: &Names, found: Option<&Slot>, progress: &Position) -> Result<(), 
     }
 }
 
-/// Drops the slot. One that somebody has is refused, and so is one that is not ours to read.
+/// Drops the slot, or moves a DBA's to the log's end. One that somebody has is refused, and so is
+/// one that is not ours to read.
 pub(crate) async fn discard(
     session: &Session,
     names: &Names,
     holder: Option<String>,
+    progress: &Position,
 ) -> Result<(), Failure> {
     if let Some(holder) = holder {
         let finding = Finding::error(
@@ -224,7 +226,7 @@ pub(crate) async fn discard(
     let wrong = fit(names, Some(&found));
     if names.slot_by_dba {
         if wrong.is_empty() {
-            return Ok(());
+            return pass(session, names, &found, progress).await;
         }
         let statements = format!(
             "SELECT pg_drop_replication_slot({});\n{};",
@@ -257,6 +259,30 @@ pub(crate) async fn discard(
         .await;
     dropped.map_err(|error| session.refused(&error))?;
     tracing::info!(slot = %names.slot, "slot dropped");
+    Ok(())
+}
+
+/// Moves a slot that was made before progress to the log's end: what it holds up to progress was
+/// published, or is of a history that is not gone on with.
+async fn pass(
+    session: &Session,
+    names: &Names,
+    found: &Slot,
+    progress: &Position,
+) -> Result<(), Failure> {
+    let at = Lsn::parse(&progress.0).ok_or_else(|| crate::bad_position(progress))?;
+    if found.confirmed.is_some_and(|confirmed| confirmed > at) {
+        return Ok(());
+    }
+    let advanced = session
+        .try_query(
+            "SELECT end_lsn::text FROM pg_replication_slot_advance($1::text, pg_current_wal_flush_lsn())",
+            &[&names.slot],
+        )
+        .await;
+    let rows = advanced.map_err(|error| session.refused(&error))?;
+    let to = rows.first().map(|row| row.get::<_, String>(0));
+    tracing::info!(slot = %names.slot, to, "slot advanced");
     Ok(())
 }
 

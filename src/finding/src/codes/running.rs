@@ -155,6 +155,15 @@ pub static STILL_RUNS: Code = Code {
     remedy: "Stop the gateway and its standbys, then run `onramp recover` again.",
 };
 
+/// Recovery not finished.
+pub static RECOVERY_UNFINISHED: Code = Code {
+    id: "ONR-736",
+    title: "recovery not finished",
+    reason: "Recovery was ended in its midst. What held the log may have been given up already, and the server's log may since have grown past progress, so that nothing else would tell that a part of it is missing.",
+    example: "$ onramp recover # killed after it dropped the slot",
+    remedy: "Run `onramp recover` again: it goes on where it ended.",
+};
+
 /// Not confirmed.
 pub static NOT_CONFIRMED: Code = Code {
     id: "ONR-726",
@@ -192,6 +201,7 @@ pub const ALL: &[&Code] = &[
     &NO_ANSWER,
     &NOTHING_LOST,
     &STILL_RUNS,
+    &RECOVERY_UNFINISHED,
     &NOT_CONFIRMED,
     &INTERNAL,
 ];
