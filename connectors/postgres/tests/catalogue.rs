@@ -13,6 +13,7 @@ mod describing;
 mod harmless;
 #[path = "catalogue/histories.rs"]
 mod histories;
+mod own;
 #[path = "catalogue/publications.rs"]
 mod publications;
 #[path = "catalogue/rights.rs"]

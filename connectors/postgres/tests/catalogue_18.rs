@@ -16,6 +16,7 @@ mod harmless;
 mod histories;
 #[path = "catalogue/idle.rs"]
 mod idle;
+mod own;
 #[path = "catalogue/publications.rs"]
 mod publications;
 #[path = "catalogue/rights.rs"]

@@ -14,6 +14,7 @@ mod database;
 mod keys;
 #[path = "chunks/limits.rs"]
 mod limits;
+mod own;
 #[path = "chunks/private.rs"]
 mod private;
 #[path = "chunks/seam.rs"]
