@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use onramp_integration_tests::history::{PRODUCT, TABLE};
-use onramp_integration_tests::{Gateway, Scenario, consume, latest_by_key, until};
+use onramp_integration_tests::{Gateway, Scenario, Servers, consume, latest_by_key, until};
 
-async fn accounts(rows: u32) -> Scenario {
-    let scenario = Scenario::new(TABLE).await;
+async fn accounts(servers: Servers, rows: u32) -> Scenario {
+    let scenario = Scenario::on(servers, TABLE).await;
     scenario.write("products/accounts.yaml", PRODUCT);
     let fill = format!("INSERT INTO acct SELECT n, -n, 'old' FROM generate_series(1, {rows}) n");
     scenario
@@ -20,7 +20,13 @@ async fn accounts(rows: u32) -> Scenario {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_were_there_come_before_what_changes() {
-    let scenario = accounts(25_000).await;
+    for servers in [Servers::find(), Servers::newest()] {
+        rows_then_changes(servers).await;
+    }
+}
+
+async fn rows_then_changes(servers: Servers) {
+    let scenario = accounts(servers, 25_000).await;
     let gateway = Gateway::streaming(&scenario).await;
     let topic = scenario.topic("accounts.v1");
     let mut events = Vec::new();
