@@ -4,17 +4,14 @@
 use std::time::Duration;
 
 use onramp_integration_tests::history::{PRODUCT, TABLE};
+use onramp_integration_tests::seam::run;
 use onramp_integration_tests::{Gateway, Scenario, Servers, consume, latest_by_key, until};
 
 async fn accounts(servers: Servers, rows: u32) -> Scenario {
     let scenario = Scenario::on(servers, TABLE).await;
     scenario.write("products/accounts.yaml", PRODUCT);
     let fill = format!("INSERT INTO acct SELECT n, -n, 'old' FROM generate_series(1, {rows}) n");
-    scenario
-        .db
-        .batch_execute(&fill)
-        .await
-        .expect("the table takes the rows");
+    run(&scenario.db, &fill).await;
     scenario
 }
 
@@ -41,13 +38,8 @@ async fn rows_then_changes(servers: Servers) {
     let ids: std::collections::BTreeSet<_> =
         events.iter().map(|e| &e.headers["onramp_id"]).collect();
     assert_eq!(ids.len(), 25_000, "an id of run and key tells them apart");
-    scenario
-        .db
-        .batch_execute(
-            "UPDATE acct SET ver = 1 WHERE acct_no = 7; DELETE FROM acct WHERE acct_no = 8",
-        )
-        .await
-        .unwrap();
+    let changes = "UPDATE acct SET ver = 1 WHERE acct_no = 7; DELETE FROM acct WHERE acct_no = 8";
+    run(&scenario.db, changes).await;
     until("the changes", Duration::from_secs(30), async || {
         events = consume(&scenario.servers, &topic).await;
         events.len() >= 25_002
@@ -59,11 +51,7 @@ async fn rows_then_changes(servers: Servers) {
     // A restart reads nothing again.
     assert!(gateway.stop().await.success());
     let gateway = Gateway::streaming(&scenario).await;
-    scenario
-        .db
-        .batch_execute("UPDATE acct SET ver = 2 WHERE acct_no = 7")
-        .await
-        .unwrap();
+    run(&scenario.db, "UPDATE acct SET ver = 2 WHERE acct_no = 7").await;
     until("one more", Duration::from_secs(30), async || {
         events = consume(&scenario.servers, &topic).await;
         events.len() >= 25_003

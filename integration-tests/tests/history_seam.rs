@@ -110,8 +110,8 @@ async fn chunks_wait(seam: &Seam) {
         "chunks that wait",
         std::time::Duration::from_secs(60),
         async || {
-            let row = seam.scenario.db.query_one(idle, &[]).await.unwrap();
-            row.get::<_, i64>(0) == 2
+            let row = seam.scenario.db.query_one(idle, &[]).await;
+            row.expect("the server answers").get::<_, i64>(0) == 2
         },
     )
     .await;
