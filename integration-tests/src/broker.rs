@@ -10,6 +10,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use crate::{Servers, until};
 
+/// How long a broker may take to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Puts a record into a topic.
 ///
 /// # Panics
@@ -25,9 +28,7 @@ pub async fn produce(servers: &Servers, topic: &str, key: &str, value: &str) {
         producer
             .send(BaseRecord::to(&topic).key(&key).payload(&value))
             .expect("the queue is empty");
-        producer
-            .flush(Duration::from_secs(20))
-            .expect("the broker takes it");
+        producer.flush(PATIENCE).expect("the broker takes it");
     };
     tokio::task::spawn_blocking(work).await.expect("no panic");
 }
@@ -70,7 +71,7 @@ pub async fn fence(servers: &Servers, gateway: &str) {
             .set("transactional.id", id)
             .create()
             .expect("the settings are right");
-        let taken = producer.init_transactions(Duration::from_secs(30));
+        let taken = producer.init_transactions(PATIENCE);
         taken.expect("the broker answers");
     };
     tokio::task::spawn_blocking(work).await.expect("no panic");
@@ -83,7 +84,7 @@ pub async fn fence(servers: &Servers, gateway: &str) {
 pub async fn leader(servers: &Servers, topic: &str) -> Option<i32> {
     ask(servers, topic, "read_uncommitted", |consumer, topic| {
         let metadata = consumer
-            .fetch_metadata(Some(topic), Duration::from_secs(20))
+            .fetch_metadata(Some(topic), PATIENCE)
             .expect("a broker answers");
         let partition = metadata.topics().first()?.partitions().first()?;
         (partition.leader() >= 0).then_some(partition.leader())
@@ -98,11 +99,10 @@ pub async fn leader(servers: &Servers, topic: &str) -> Option<i32> {
 /// Where the broker does not answer.
 pub async fn unsettled(servers: &Servers, topic: &str) -> i64 {
     let ends = |consumer: &BaseConsumer, topic: &str| {
-        let patience = Duration::from_secs(20);
-        let metadata = consumer.fetch_metadata(Some(topic), patience);
+        let metadata = consumer.fetch_metadata(Some(topic), PATIENCE);
         let metadata = metadata.expect("the broker answers");
         let partitions = metadata.topics()[0].partitions().iter();
-        let end = |id| consumer.fetch_watermarks(topic, id, patience);
+        let end = |id| consumer.fetch_watermarks(topic, id, PATIENCE);
         partitions
             .map(|p| end(p.id()).expect("the broker answers").1)
             .sum::<i64>()

@@ -1,7 +1,7 @@
 //! A read-committed consumer that reads a topic to its end.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use apache_avro::Schema;
 use onramp_registry::{RegistryClient, RegistryOptions};
@@ -11,7 +11,7 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::Servers;
+use crate::{LEAST_PATIENCE, Servers};
 
 /// One event, decoded.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +32,10 @@ pub struct Event {
     pub timestamp_ms: i64,
 }
 
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a broker may take to answer.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a transaction may be open before it is taken for one that nobody ends.
+const SETTLES_WITHIN: Duration = Duration::from_secs(10);
 
 /// Reads every committed event of a topic, partition by partition.
 ///
@@ -149,38 +152,15 @@ fn each(
     topic: &str,
     mut show: impl FnMut(&BorrowedMessage<'_>),
 ) -> HashMap<i32, i64> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", brokers)
-        .set("group.id", "none")
-        .set("enable.auto.commit", "false")
-        .set("isolation.level", "read_committed")
-        .set("enable.partition.eof", "false")
-        .create()
-        .expect("the settings are right");
-    let metadata = consumer
-        .fetch_metadata(Some(topic), PATIENCE)
-        .expect("the broker answers");
+    let consumer = client(brokers, "read_committed");
+    let ends = settled(brokers, &consumer, topic);
     let mut list = TopicPartitionList::new();
-    let mut ends = HashMap::new();
-    for partition in metadata.topics()[0].partitions() {
-        let (_, end) = consumer
-            .fetch_watermarks(topic, partition.id(), PATIENCE)
-            .expect("the broker answers");
-        ends.insert(partition.id(), end);
-        list.add_partition_offset(topic, partition.id(), Offset::Beginning)
+    for partition in ends.keys() {
+        list.add_partition_offset(topic, *partition, Offset::Beginning)
             .expect("no partition twice");
     }
     consumer.assign(&list).expect("the partitions exist");
-    let began = std::time::Instant::now();
-    // What was written after the ends were asked for is not among what they bound.
-    let mut within = |message: &BorrowedMessage<'_>| {
-        if ends
-            .get(&message.partition())
-            .is_some_and(|end| message.offset() < *end)
-        {
-            show(message);
-        }
-    };
+    let began = Instant::now();
     loop {
         // A consumer's position passes commit markers too, which no message shows.
         let position = consumer.position().expect("partitions are assigned");
@@ -190,31 +170,61 @@ fn each(
                     .find_partition(topic, *partition)
                     .is_some_and(|p| matches!(p.offset(), Offset::Offset(at) if at >= *end))
         });
-        if done || (began.elapsed() > Duration::from_secs(2) && quiet(&consumer, &mut within)) {
-            break;
+        if done {
+            return ends;
         }
-        if let Some(Some(message)) = consumer.poll(Duration::from_millis(50)).map(answered) {
-            within(&message);
+        if let Some(Some(message)) = consumer.poll(Duration::from_millis(50)).map(answered)
+            // What was written after the ends were asked for is not among what they bound.
+            && ends
+                .get(&message.partition())
+                .is_some_and(|end| message.offset() < *end)
+        {
+            show(&message);
         }
         assert!(
-            began.elapsed() < Duration::from_secs(120),
-            "{topic} is read within two minutes"
+            began.elapsed() < LEAST_PATIENCE,
+            "{topic} is read to its end, {ends:?}, and stands at {position:?}"
         );
     }
-    ends
 }
 
-/// Nothing for a second: what is left is an open transaction or its marker.
-fn quiet(consumer: &BaseConsumer, show: &mut impl FnMut(&BorrowedMessage<'_>)) -> bool {
-    match consumer.poll(Duration::from_secs(1)) {
-        None => true,
-        Some(message) => {
-            if let Some(message) = answered(message) {
-                show(&message);
-            }
-            false
+fn client(brokers: &str, isolation: &str) -> BaseConsumer {
+    ClientConfig::new()
+        .set("bootstrap.servers", brokers)
+        .set("group.id", "none")
+        .set("enable.auto.commit", "false")
+        .set("isolation.level", isolation)
+        .set("enable.partition.eof", "false")
+        .create()
+        .expect("the settings are right")
+}
+
+/// Where a topic ends, by partition, as a read-committed consumer has it once the transactions that
+/// are under way now have ended. A commit is answered before its markers stand in every partition,
+/// so the committed end alone may lack what somebody was told is committed.
+fn settled(brokers: &str, committed: &BaseConsumer, topic: &str) -> HashMap<i32, i64> {
+    let written = ends(&client(brokers, "read_uncommitted"), topic);
+    let began = Instant::now();
+    loop {
+        let now = ends(committed, topic);
+        let reached = |(partition, end): (&i32, &i64)| now.get(partition) >= Some(end);
+        // A killed gateway's transaction stays open until there is another gateway.
+        if written.iter().all(reached) || began.elapsed() > SETTLES_WITHIN {
+            return now;
         }
+        std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+fn ends(consumer: &BaseConsumer, topic: &str) -> HashMap<i32, i64> {
+    let metadata = consumer
+        .fetch_metadata(Some(topic), PATIENCE)
+        .expect("the broker answers");
+    let partitions = metadata.topics()[0].partitions().iter();
+    let end = |id| consumer.fetch_watermarks(topic, id, PATIENCE);
+    partitions
+        .map(|p| (p.id(), end(p.id()).expect("the broker answers").1))
+        .collect()
 }
 
 /// A message; None where one broker of several is down, which the consumer gets over by itself.

@@ -2,19 +2,22 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
-use crate::{Scenario, until};
+use crate::{LEAST_PATIENCE, Ports, Scenario, until};
 
 /// A running gateway; killed when dropped.
 pub struct Gateway {
     child: Child,
-    port: u16,
+    ports: Ports,
     log: PathBuf,
 }
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
 
 impl Gateway {
     /// Starts one on a scenario's files; returns at once.
@@ -30,12 +33,11 @@ impl Gateway {
     /// # Panics
     /// Where the binary is not built.
     pub fn start_with(scenario: &Scenario, change: impl FnOnce(&mut Command)) -> Gateway {
-        // A port that was free a moment ago: nobody else asks for this one by number.
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|l| l.local_addr())
-            .expect("loopback has a free port")
-            .port();
-        let log = scenario.folder.join(format!("gateway-{port}.log"));
+        let ports = Ports::claim(1);
+        let port = ports.first();
+        // A file of its own, though an earlier one may have had the same port.
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let log = scenario.folder.join(format!("gateway-{number}.log"));
         let out = File::create(&log).expect("the folder is writable");
         let mut command = Command::new(binary());
         command
@@ -51,7 +53,7 @@ impl Gateway {
         let child = command
             .spawn()
             .expect("the binary onramp is built (`cargo build`)");
-        Gateway { child, port, log }
+        Gateway { child, ports, log }
     }
 
     /// Starts one and waits until it streams; rows that were there already may still be read.
@@ -73,7 +75,8 @@ impl Gateway {
     /// # Panics
     /// Where it ends instead, or takes too long.
     pub async fn wait_history(&mut self) {
-        for _ in 0..3000 {
+        let began = Instant::now();
+        while began.elapsed() < LEAST_PATIENCE {
             if let Ok(Some(status)) = self.child.try_wait() {
                 panic!("the gateway ended with {status}:\n{}", self.output());
             }
@@ -93,7 +96,8 @@ impl Gateway {
     /// Waits until /ready answers 200 with this word.
     pub async fn wait_ready(&mut self, word: &str) {
         let mut last = String::new();
-        for _ in 0..1500 {
+        let began = Instant::now();
+        while began.elapsed() < LEAST_PATIENCE {
             if let Ok(Some(status)) = self.child.try_wait() {
                 panic!("the gateway ended with {status}:\n{}", self.output());
             }
@@ -108,8 +112,8 @@ impl Gateway {
 
     /// An answer of the health server, head and body.
     pub fn get(&self, path: &str) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let mut stream = TcpStream::connect(("127.0.0.1", self.ports.first()))?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         write!(
             stream,
             "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -125,7 +129,8 @@ impl Gateway {
     /// Where it ends instead, or says something else for too long.
     pub async fn wait_says(&mut self, words: &str) {
         let mut last = String::new();
-        for _ in 0..1500 {
+        let began = Instant::now();
+        while began.elapsed() < LEAST_PATIENCE {
             if let Ok(Some(status)) = self.child.try_wait() {
                 panic!("the gateway ended with {status}:\n{}", self.output());
             }
@@ -144,7 +149,8 @@ impl Gateway {
     /// Where it goes on, or ends otherwise.
     pub async fn refuses(&mut self, exit: i32, code: &str) -> String {
         let mut status = None;
-        for _ in 0..2000 {
+        let began = Instant::now();
+        while began.elapsed() < LEAST_PATIENCE {
             status = self.child.try_wait().ok().flatten();
             if status.is_some() {
                 break;
@@ -223,7 +229,7 @@ impl Gateway {
     pub async fn ended(&mut self) -> ExitStatus {
         let mut status = None;
         let child = &mut self.child;
-        until("the gateway to end", Duration::from_secs(40), async || {
+        until("the gateway to end", LEAST_PATIENCE, async || {
             status = child.try_wait().ok().flatten();
             status.is_some()
         })

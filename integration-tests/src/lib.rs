@@ -11,6 +11,7 @@ pub mod history;
 pub mod mishaps;
 pub mod model;
 pub mod operate;
+mod ports;
 mod private;
 mod scenario;
 pub mod seam;
@@ -19,17 +20,24 @@ pub mod standby;
 
 pub use consumer::{Event, Extent, consume, extent, latest_by_key, records};
 pub use gateway::{Gateway, binary};
+pub use ports::Ports;
 pub use private::Private;
 pub use scenario::{Scenario, connect};
 pub use servers::Servers;
 
 use std::time::{Duration, Instant};
 
+/// No wait is given up sooner. A deadline is there so that what hangs comes to an end, and measures
+/// nothing: a machine with other work takes many times as long as one without.
+pub const LEAST_PATIENCE: Duration = Duration::from_secs(180);
+
 /// Waits until a condition holds.
 ///
 /// # Panics
-/// When it does not within the deadline; `what` says what was waited for.
+/// When it does not within the deadline, or within [`LEAST_PATIENCE`] where that is longer; `what`
+/// says what was waited for.
 pub async fn until<F: AsyncFnMut() -> bool>(what: &str, deadline: Duration, mut condition: F) {
+    let deadline = deadline.max(LEAST_PATIENCE);
     let began = Instant::now();
     while !condition().await {
         assert!(began.elapsed() < deadline, "waited {deadline:?} for {what}");

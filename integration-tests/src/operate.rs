@@ -1,6 +1,5 @@
 //! The commands of an operator, as processes.
 
-use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
@@ -8,7 +7,7 @@ use serde_json::Value;
 
 use crate::history::{PRODUCT, TABLE};
 use crate::seam::run;
-use crate::{Event, Gateway, Scenario, Servers, consume, latest_by_key, until};
+use crate::{Event, Gateway, Ports, Scenario, Servers, consume, latest_by_key, until};
 
 /// How long anything may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -28,8 +27,7 @@ pub async fn accounts(rows: u32) -> Scenario {
 pub async fn accounts_on(servers: Servers, rows: u32) -> Scenario {
     let scenario = Scenario::on(servers, TABLE).await;
     scenario.write("products/accounts.yaml", PRODUCT);
-    let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
-    let port = port.expect("loopback has a free port").port();
+    let port = Ports::claim(1).keep();
     let admin = format!("admin: {{ listen: \"127.0.0.1:{port}\", token: {{ file: token }} }}\n");
     scenario.write("onramp.yaml", &scenario.gateway_file(&admin));
     scenario.write("token", "a token for tests alone\n");

@@ -1,10 +1,9 @@
 //! Servers that one test may kill: with data, ports and processes of their own.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::Servers;
+use crate::{Ports, Servers};
 
 /// Private servers of some names; wiped when dropped.
 pub struct Private {
@@ -12,6 +11,8 @@ pub struct Private {
     names: Vec<&'static str>,
     data: PathBuf,
     ports: Vec<(String, u16)>,
+    /// Nobody else is given them, also while a server is down.
+    _claims: Vec<Ports>,
     brokers: u16,
     /// Further lines of the brokers' properties.
     properties: String,
@@ -21,7 +22,7 @@ pub struct Private {
 const CLUSTER: u16 = 3;
 
 impl Private {
-    /// Starts servers of these names (`postgres15`, `kafka`, `registry`) beside the shared ones.
+    /// Starts servers of these names (`postgres15`, `postgres18`, `kafka`, `registry`) beside the shared ones.
     ///
     /// # Panics
     /// Where they do not start.
@@ -53,25 +54,33 @@ impl Private {
         let script = std::env::var("ONRAMP_TEST_SERVICES")
             .expect("ONRAMP_TEST_SERVICES says where the script is: see Servers::find");
         let data = data_folder();
-        let mut ports = Vec::new();
+        let (mut ports, mut claims) = (Vec::new(), Vec::new());
+        let mut claim = |count| {
+            let ports = Ports::claim(count);
+            let first = ports.first();
+            claims.push(ports);
+            first
+        };
         for name in names {
             if *name == "kafka" {
                 // The brokers', then their controllers'.
-                let first = free_ports(2 * brokers);
+                let first = claim(2 * brokers);
                 ports.push(("ONRAMP_PORT_KAFKA".into(), first));
                 ports.push(("ONRAMP_PORT_KAFKA_CONTROLLER".into(), first + brokers));
             } else {
-                let port = free_ports(1);
+                let port = claim(1);
                 ports.push((format!("ONRAMP_PORT_{}", name.to_uppercase()), port));
             }
         }
+        let properties = properties(claim(2));
         let private = Private {
             script,
             names: names.to_vec(),
             data,
             ports,
+            _claims: claims,
             brokers,
-            properties: properties(free_ports(2)),
+            properties,
         };
         for name in names {
             private.run("start", name).await;
@@ -91,11 +100,13 @@ impl Private {
             found.map(|(_, port)| *port)
         };
         let primary = port(&self.ports).expect("a PostgreSQL is among these servers");
+        let own = Ports::claim(1);
         let standby = Private {
             script: self.script.clone(),
             names: vec![NAME],
             data: data_folder(),
-            ports: vec![("ONRAMP_PORT_POSTGRES15".into(), free_ports(1))],
+            ports: vec![("ONRAMP_PORT_POSTGRES15".into(), own.first())],
+            _claims: vec![own],
             brokers: 1,
             properties: String::new(),
         };
@@ -152,7 +163,7 @@ impl Private {
         let mut servers = Servers::find();
         for (name, port) in &self.ports {
             match name.as_str() {
-                "ONRAMP_PORT_POSTGRES15" => {
+                "ONRAMP_PORT_POSTGRES15" | "ONRAMP_PORT_POSTGRES18" => {
                     servers.postgres =
                         format!("postgres://postgres:onramp@127.0.0.1:{port}/postgres");
                 }
@@ -165,6 +176,16 @@ impl Private {
             }
         }
         servers
+    }
+
+    /// The name of the PostgreSQL among them.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub fn postgres(&self) -> &'static str {
+        let mut names = self.names.iter();
+        let found = names.find(|name| name.starts_with("postgres"));
+        found.expect("a PostgreSQL is among these servers")
     }
 
     /// The folder of their data.
@@ -220,19 +241,4 @@ fn data_folder() -> PathBuf {
         .expect("the clock is past 1970")
         .as_nanos();
     PathBuf::from(format!("/tmp/onramp-p{:x}", nanos & 0xffff_ffff_ffff))
-}
-
-/// The first of some free ports in a row, below those that the kernel gives to connections, since
-/// a server that is killed has to find its port free when it comes back.
-fn free_ports(count: u16) -> u16 {
-    use std::sync::atomic::{AtomicU16, Ordering};
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = (std::process::id() % 600) as u16 * 20;
-    for _ in 0..1000 {
-        let port = 20_000 + (first + NEXT.fetch_add(count, Ordering::Relaxed)) % 12_000;
-        if (port..port + count).all(|p| TcpListener::bind(("127.0.0.1", p)).is_ok()) {
-            return port;
-        }
-    }
-    panic!("no port is free");
 }

@@ -35,7 +35,14 @@ impl Seam {
     /// # Panics
     /// Where a server does not do it.
     pub async fn new(rows: u32, settings: &str) -> Seam {
-        let private = model::server().await;
+        Seam::on(model::server().await, rows, settings).await
+    }
+
+    /// The same on a server that [`model`] made.
+    ///
+    /// # Panics
+    /// Where a server does not do it.
+    pub async fn on(private: Private, rows: u32, settings: &str) -> Seam {
         let scenario = Scenario::on(private.servers(), &format!("{TABLE}{OTHER}")).await;
         let fill = format!(
             "INSERT INTO acct SELECT n, -n, repeat('x', 200) FROM generate_series(1, {rows}) n"

@@ -76,7 +76,8 @@ async fn a_transaction_that_the_coordinator_gave_up_is_done_again() {
     // The coordinator looks for transactions that ran out of time every ten seconds by default.
     let often = "transaction.abort.timed.out.transaction.cleanup.interval.ms=500";
     let private = Private::broker(|_| often.to_owned()).await;
-    let short = "  properties: { transaction.timeout.ms: \"12000\" }\n";
+    // Long enough for all of it on a machine with much other work, once the gateway is let go on.
+    let short = "  properties: { transaction.timeout.ms: \"45000\" }\n";
     let scenario = accounts(private.servers(), short).await;
     let topic = scenario.topic("accounts.v1");
     let mut gateway = Gateway::streaming(&scenario).await;

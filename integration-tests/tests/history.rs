@@ -4,23 +4,26 @@
 use std::time::Duration;
 
 use onramp_integration_tests::history::{PRODUCT, TABLE};
-use onramp_integration_tests::{Gateway, Scenario, consume, latest_by_key, until};
+use onramp_integration_tests::seam::run;
+use onramp_integration_tests::{Gateway, Scenario, Servers, consume, latest_by_key, until};
 
-async fn accounts(rows: u32) -> Scenario {
-    let scenario = Scenario::new(TABLE).await;
+async fn accounts(servers: Servers, rows: u32) -> Scenario {
+    let scenario = Scenario::on(servers, TABLE).await;
     scenario.write("products/accounts.yaml", PRODUCT);
     let fill = format!("INSERT INTO acct SELECT n, -n, 'old' FROM generate_series(1, {rows}) n");
-    scenario
-        .db
-        .batch_execute(&fill)
-        .await
-        .expect("the table takes the rows");
+    run(&scenario.db, &fill).await;
     scenario
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_were_there_come_before_what_changes() {
-    let scenario = accounts(25_000).await;
+    for servers in [Servers::find(), Servers::newest()] {
+        rows_then_changes(servers).await;
+    }
+}
+
+async fn rows_then_changes(servers: Servers) {
+    let scenario = accounts(servers, 25_000).await;
     let gateway = Gateway::streaming(&scenario).await;
     let topic = scenario.topic("accounts.v1");
     let mut events = Vec::new();
@@ -35,13 +38,8 @@ async fn rows_that_were_there_come_before_what_changes() {
     let ids: std::collections::BTreeSet<_> =
         events.iter().map(|e| &e.headers["onramp_id"]).collect();
     assert_eq!(ids.len(), 25_000, "an id of run and key tells them apart");
-    scenario
-        .db
-        .batch_execute(
-            "UPDATE acct SET ver = 1 WHERE acct_no = 7; DELETE FROM acct WHERE acct_no = 8",
-        )
-        .await
-        .unwrap();
+    let changes = "UPDATE acct SET ver = 1 WHERE acct_no = 7; DELETE FROM acct WHERE acct_no = 8";
+    run(&scenario.db, changes).await;
     until("the changes", Duration::from_secs(30), async || {
         events = consume(&scenario.servers, &topic).await;
         events.len() >= 25_002
@@ -53,11 +51,7 @@ async fn rows_that_were_there_come_before_what_changes() {
     // A restart reads nothing again.
     assert!(gateway.stop().await.success());
     let gateway = Gateway::streaming(&scenario).await;
-    scenario
-        .db
-        .batch_execute("UPDATE acct SET ver = 2 WHERE acct_no = 7")
-        .await
-        .unwrap();
+    run(&scenario.db, "UPDATE acct SET ver = 2 WHERE acct_no = 7").await;
     until("one more", Duration::from_secs(30), async || {
         events = consume(&scenario.servers, &topic).await;
         events.len() >= 25_003

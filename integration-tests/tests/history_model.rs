@@ -9,3 +9,12 @@ async fn whatever_is_killed_each_key_tells_the_end_of_its_history_and_no_step_ba
         model::run(&private, seed).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_holds_on_the_newest_server() {
+    let private = model::server_of("postgres18").await;
+    // The second loses its database too.
+    for seed in [6, 10] {
+        model::run(&private, seed).await;
+    }
+}

@@ -2,13 +2,19 @@
 //! stepped back over, and what it has to wait for is named.
 
 use onramp_integration_tests::seam::{Seam, run, versions};
-use onramp_integration_tests::{Gateway, latest_by_key};
+use onramp_integration_tests::{Gateway, Private, latest_by_key, model};
 
 const WAITS: &str = "history waits for transactions that were open before it";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_waits_for_a_standby_is_not_stepped_back_over() {
-    let seam = Seam::new(200, "snapshot: { readers: 2, chunk_rows: 7 }\n").await;
+    for server in ["postgres15", "postgres18"] {
+        commit_waits(model::server_of(server).await).await;
+    }
+}
+
+async fn commit_waits(private: Private) {
+    let seam = Seam::on(private, 200, "snapshot: { readers: 2, chunk_rows: 7 }\n").await;
     // The run waits for what was open before it, and says so; the other product streams meanwhile.
     let before = seam.open().await;
     let mut gateway = Gateway::reading(&seam.scenario).await;
@@ -95,6 +101,54 @@ async fn a_prepared_transaction_is_waited_for_and_named() {
     seam.close().await;
 }
 
+/// Waits until both readers have read as much as they may: the last that each asked for was the key
+/// of the row where a chunk was cut.
+async fn chunks_wait(seam: &Seam) {
+    let idle = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '%reader'
+                  AND state = 'idle' AND query = 'SELECT $1::text' AND state_change < clock_timestamp() - interval '300 ms'";
+    onramp_integration_tests::until(
+        "chunks that wait",
+        std::time::Duration::from_secs(60),
+        async || {
+            let row = seam.scenario.db.query_one(idle, &[]).await;
+            row.expect("the server answers").get::<_, i64>(0) == 2
+        },
+    )
+    .await;
+}
+
+/// The log stands still while rows are read: what they hold is told when the log has told it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_is_not_told_before_the_changes_that_led_to_it() {
+    let settings = "snapshot: { readers: 2, chunk_rows: 100 }\n\
+                    limits: { row: 2KiB, chunk: 4KiB }\n";
+    let seam = Seam::new(1000, settings).await;
+    let before = seam.open().await;
+    let mut gateway = Gateway::reading(&seam.scenario).await;
+    seam.says(&mut gateway, &[WAITS]).await;
+    seam.walsender("STOP").await;
+    for version in [1000, 1001] {
+        let update = format!("UPDATE acct SET ver = {version} WHERE acct_no <= 5");
+        run(&seam.scenario.db, &update).await;
+    }
+    run(&before, "COMMIT").await;
+    chunks_wait(&seam).await;
+    seam.walsender("CONT").await;
+    seam.done("accounts.v1").await;
+    let events = seam.events().await;
+    for key in 1..=5 {
+        let told = versions(&events, &key.to_string());
+        assert_eq!(
+            told,
+            [(false, Some(1000)), (false, Some(1001))],
+            "key {key}"
+        );
+    }
+    assert_eq!(events.len(), 995 + 2 * 5, "every other row once");
+    assert!(gateway.stop().await.success());
+    seam.close().await;
+}
+
 /// Chunks that a limit in bytes ended are read, and wait for a log that stands still; a transaction
 /// that they do not see then changes more keys than are remembered.
 #[tokio::test(flavor = "multi_thread")]
@@ -108,19 +162,7 @@ async fn chunks_cut_short_and_read_again_lose_no_row() {
     seam.walsender("STOP").await;
     let stuck = seam.stuck("UPDATE acct SET ver = 5000 + acct_no").await;
     run(&before, "COMMIT").await;
-    // Both readers have read as much as they may: the last that each asked for was the key of the
-    // row where a chunk was cut.
-    let idle = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE '%reader'
-                  AND state = 'idle' AND query = 'SELECT $1::text' AND state_change < clock_timestamp() - interval '300 ms'";
-    onramp_integration_tests::until(
-        "chunks that wait",
-        std::time::Duration::from_secs(60),
-        async || {
-            let row = seam.scenario.db.query_one(idle, &[]).await.unwrap();
-            row.get::<_, i64>(0) == 2
-        },
-    )
-    .await;
+    chunks_wait(&seam).await;
     seam.walsender("CONT").await;
     seam.says(&mut gateway, &["limits.changed_keys"]).await;
     seam.says(&mut gateway, &[WAITS, "its commit waiting for a standby"])

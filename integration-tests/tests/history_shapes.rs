@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use onramp_integration_tests::seam::done;
-use onramp_integration_tests::{Gateway, Scenario, consume};
+use onramp_integration_tests::{Gateway, Scenario, Servers, consume};
 
 /// A table, its rows, and the product's key fields.
 struct Shape {
@@ -86,9 +86,10 @@ const SHAPES: [Shape; 8] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_row_comes_once_whatever_its_key() {
-    for chunk_rows in [1, 7, 10_000] {
+    let (usual, newest) = (Servers::find(), Servers::newest());
+    for (servers, chunk_rows) in [(&usual, 1), (&usual, 7), (&newest, 7), (&usual, 10_000)] {
         let schema: Vec<&str> = SHAPES.iter().map(|shape| shape.sql).collect();
-        let scenario = Scenario::new(&schema.join(";")).await;
+        let scenario = Scenario::on(servers.clone(), &schema.join(";")).await;
         let settings = format!(
             "snapshot: {{ readers: 3, chunk_rows: {chunk_rows} }}\n\
              limits: {{ row: 3KiB, chunk: 4KiB }}\n"

@@ -38,7 +38,7 @@ async fn a_transaction_of_a_million_rows_is_one_kafka_transaction_in_flat_memory
     );
     scenario.db.batch_execute(&fill).await.unwrap();
     let events = |gateway: &Gateway| gateway.metric("onramp_events_total").unwrap_or_default();
-    until("a million events", Duration::from_secs(240), async || {
+    until("a million events", Duration::from_secs(600), async || {
         if !gateway.runs() {
             panic!("the gateway ended:\n{}", gateway.output());
         }

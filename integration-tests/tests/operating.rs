@@ -8,8 +8,9 @@ use onramp_integration_tests::{Gateway, Private, Scenario, Servers, until};
 
 /// What the files of these tests allow for draining.
 const DRAIN: Duration = Duration::from_secs(3);
-/// What it may take beyond that, on a busy machine.
-const GRACE: Duration = Duration::from_secs(5);
+/// What it may take beyond that, on a machine with much other work. What it waits for in these tests
+/// never comes, so that one which does not mind its time does not end at all.
+const GRACE: Duration = Duration::from_secs(60);
 
 async fn accounts(servers: Servers) -> Scenario {
     let scenario = Scenario::on(servers, TABLE).await;
@@ -43,9 +44,8 @@ async fn it_stops_in_time_while_it_starts() {
 #[tokio::test(flavor = "multi_thread")]
 async fn it_stops_in_time_while_it_tries_again() {
     let mut servers = Servers::find();
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    servers.registry = format!("http://{}", nobody.local_addr().unwrap());
-    drop(nobody);
+    // A port that no test is given and nothing listens on.
+    servers.registry = "http://127.0.0.1:1".into();
     let scenario = accounts(servers).await;
     let mut gateway = Gateway::start(&scenario);
     gateway.wait_says("trying again").await;

@@ -15,6 +15,7 @@ mod harmless;
 mod histories;
 #[path = "catalogue/locks.rs"]
 mod locks;
+mod own;
 #[path = "catalogue/publications.rs"]
 mod publications;
 #[path = "catalogue/rights.rs"]

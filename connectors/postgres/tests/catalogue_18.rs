@@ -18,6 +18,7 @@ mod histories;
 mod idle;
 #[path = "catalogue/locks.rs"]
 mod locks;
+mod own;
 #[path = "catalogue/publications.rs"]
 mod publications;
 #[path = "catalogue/rights.rs"]

@@ -14,6 +14,9 @@ mod database;
 mod keys;
 #[path = "chunks/limits.rs"]
 mod limits;
+#[path = "chunks/moments.rs"]
+mod moments;
+mod own;
 #[path = "chunks/private.rs"]
 mod private;
 #[path = "chunks/seam.rs"]

@@ -12,6 +12,7 @@ mod changes;
 mod connecting;
 #[path = "stream/forwarder.rs"]
 mod forwarder;
+mod own;
 #[path = "stream/partitions.rs"]
 mod partitions;
 #[path = "stream/reading.rs"]

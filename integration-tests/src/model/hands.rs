@@ -37,6 +37,8 @@ pub(super) struct Hands {
     url: String,
     name: String,
     lingering: Vec<Lingering>,
+    /// A transaction that changes nothing and has begun.
+    held: Option<Client>,
     marks: i64,
 }
 
@@ -49,6 +51,7 @@ impl Hands {
             url: scenario.servers.database(&scenario.name),
             name: scenario.name.clone(),
             lingering: Vec::new(),
+            held: None,
             marks: 0,
         }
     }
@@ -156,8 +159,21 @@ impl Hands {
         }
     }
 
+    /// Has runs that begin now wait, while others commit, until it is let go.
+    pub(super) async fn hold(&mut self) {
+        let db = crate::connect(&self.url).await;
+        execute(&db, "BEGIN; SELECT pg_current_xact_id()").await;
+        self.held = Some(db);
+    }
+
+    /// Lets runs go on that wait for what was held.
+    pub(super) fn let_go(&mut self) {
+        self.held = None;
+    }
+
     /// Ends whatever lingers.
     pub(super) async fn finish(&mut self, tale: &mut Tale, dice: &mut Dice) {
+        self.let_go();
         for one in std::mem::take(&mut self.lingering) {
             self.end(one, tale, dice.below(4) > 0).await;
         }
@@ -189,8 +205,9 @@ impl Hands {
             }
         }
         self.lingering = stays;
-        private.run("kill", "postgres15").await;
-        private.run("start", "postgres15").await;
+        self.let_go();
+        private.run("kill", private.postgres()).await;
+        private.run("start", private.postgres()).await;
         self.db = scenario.connect().await;
         let rows = self.db.query("SELECT n FROM marks", &[]).await;
         let marks = rows

@@ -16,14 +16,22 @@ use crate::{Gateway, Private, Scenario, consume, latest_by_key, records, until};
 use hands::Hands;
 use tale::Tale;
 
+/// Products over the table at most: each begins a run of its own at some start, so that runs meet
+/// whatever lingers then, and stand at different places.
+const PRODUCTS: usize = 4;
 /// Keys there may be; so few that live changes often meet a chunk on its way.
 const KEYS: u64 = 400;
 /// How long the topic may take to tell everything in the end.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A server whose commits can be made to wait for a standby, and that may be killed.
 pub async fn server() -> Private {
-    let private = Private::start(&["postgres15"]).await;
+    server_of("postgres15").await
+}
+
+/// The same of another version, as the services name it.
+pub async fn server_of(postgres: &'static str) -> Private {
+    let private = Private::start(&[postgres]).await;
     let admin = crate::connect(&private.servers().postgres).await;
     // Nobody ever confirms; only sessions that ask for it wait. And only processes are killed here,
     // so nothing need be flushed for the sake of a machine.
@@ -53,7 +61,7 @@ pub async fn run(private: &Private, seed: u64) {
     let scenario = Scenario::on(private.servers(), TABLE).await;
     let settings = settings(&mut dice);
     scenario.write("onramp.yaml", &scenario.gateway_file(&settings));
-    scenario.write("products/accounts.yaml", PRODUCT);
+    let mut products = vec![add_product(&scenario, 1)];
     let mut tale = Tale::default();
     let mut hands = Hands::new(&scenario).await;
     hands.fill(&mut tale, KEYS * 3 / 4).await;
@@ -65,7 +73,15 @@ pub async fn run(private: &Private, seed: u64) {
     for phase in 0..8 {
         let mut running = match gateway.take() {
             Some(running) => running,
-            None => Gateway::start(&scenario),
+            None => {
+                if products.len() < PRODUCTS && dice.below(2) == 0 {
+                    products.push(add_product(&scenario, products.len() + 1));
+                }
+                if dice.below(2) == 0 {
+                    hands.hold().await;
+                }
+                Gateway::start(&scenario)
+            }
         };
         if dice.below(3) > 0 {
             running.wait_ready("streaming").await;
@@ -75,7 +91,12 @@ pub async fn run(private: &Private, seed: u64) {
         if freezes {
             hands.walsenders("STOP").await;
         }
-        for _ in 0..dice.below(60) {
+        let transactions = dice.below(60);
+        let let_go = dice.below(60);
+        for number in 0..transactions {
+            if number == let_go {
+                hands.let_go();
+            }
             hands.short(&mut tale, &mut dice, KEYS).await;
             if dice.below(6) == 0 {
                 hands.linger(&mut tale, &mut dice, KEYS).await;
@@ -99,39 +120,15 @@ pub async fn run(private: &Private, seed: u64) {
 
     let mut gateway = Gateway::reading(&scenario).await;
     hands.short(&mut tale, &mut dice, KEYS).await;
-    let (topic, progress) = (
-        scenario.topic("accounts.v1"),
-        format!("onramp.{}.progress", scenario.name),
-    );
-    let history = format!("history/{topic}");
-    let mut events = Vec::new();
-    let mut why = String::new();
-    let whole = async || {
-        assert!(gateway.runs(), "seed {seed}: ended\n{}", gateway.output());
-        let notes = records(&scenario.servers, &progress).await;
-        let note = notes.iter().rfind(|(key, _)| *key == history);
-        if !note.is_some_and(|(_, note)| note.contains("\"stage\":\"done\"")) {
-            why = format!("history is not done: {note:?}");
-            return false;
-        }
-        events = consume(&scenario.servers, &topic).await;
-        let now = latest_by_key(&events);
-        why = "the topic's state is not the table's".into();
-        now.len() == tale.now().len()
-            && tale.now().iter().all(|(key, version)| {
-                now.get(&key.to_string())
-                    .is_some_and(|v| v["version"] == *version)
-            })
-    };
-    let waited = tokio::time::timeout(PATIENCE, patiently(whole)).await;
-    let wrong = tale.differs(&events);
-    assert!(
-        waited.is_ok() && wrong.is_none(),
-        "seed {seed} ({settings}): {}; {}\n{}",
-        if waited.is_ok() { "settled" } else { &why },
-        wrong.unwrap_or_default(),
-        gateway.output()
-    );
+    for product in &products {
+        let told = settled(&scenario, &mut gateway, product, &tale).await;
+        assert!(
+            told.is_none(),
+            "seed {seed} ({settings}), {product}: {}\n{}",
+            told.unwrap_or_default(),
+            gateway.output()
+        );
+    }
     assert_eq!(
         tale.now(),
         &hands.table().await,
@@ -140,6 +137,59 @@ pub async fn run(private: &Private, seed: u64) {
     assert!(gateway.stop().await.success(), "seed {seed}");
     drop(hands);
     scenario.close().await;
+}
+
+/// Writes a further product's file; its name.
+fn add_product(scenario: &Scenario, number: usize) -> String {
+    let name = format!("accounts.v{number}");
+    let text = PRODUCT.replace("accounts.v1", &name);
+    scenario.write(&format!("products/{name}.yaml"), &text);
+    name
+}
+
+/// Waits until a product's run is done and its topic is as the table; what is wrong with what it
+/// tells, if anything is.
+async fn settled(
+    scenario: &Scenario,
+    gateway: &mut Gateway,
+    product: &str,
+    tale: &Tale,
+) -> Option<String> {
+    let topic = scenario.topic(product);
+    let progress = format!("onramp.{}.progress", scenario.name);
+    let history = format!("history/{topic}");
+    let mut events = Vec::new();
+    let mut why = String::new();
+    let whole = async || {
+        if !gateway.runs() {
+            why = "the gateway ended".into();
+            return true;
+        }
+        let notes = records(&scenario.servers, &progress).await;
+        let note = notes.iter().rfind(|(key, _)| *key == history);
+        if !note.is_some_and(|(_, note)| note.contains("\"stage\":\"done\"")) {
+            why = format!("history is not done: {note:?}");
+            return false;
+        }
+        events = consume(&scenario.servers, &topic).await;
+        let now = latest_by_key(&events);
+        let is_there = |(key, version): (&i32, &i64)| {
+            let value = now.get(&key.to_string());
+            value.is_some_and(|v| v["version"] == *version)
+        };
+        let same = now.len() == tale.now().len() && tale.now().iter().all(is_there);
+        why = match same {
+            true => String::new(),
+            false => "the topic's state is not the table's".into(),
+        };
+        same
+    };
+    // What does not settle is told with what the topic tells, which is the likelier to say why.
+    let _ = tokio::time::timeout(PATIENCE, patiently(whole)).await;
+    match (why.is_empty(), tale.differs(&events)) {
+        (true, None) => None,
+        (_, wrong) => Some(format!("{why}; {}", wrong.unwrap_or_default())),
+    }
 }
 
 async fn patiently(mut condition: impl AsyncFnMut() -> bool) {

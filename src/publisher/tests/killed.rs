@@ -73,7 +73,7 @@ fn a_killed_publisher_publishes_nothing_twice_and_loses_nothing() {
             .spawn()
             .unwrap();
         let victim = Victim(victim);
-        within(Duration::from_secs(60), || {
+        within(|| {
             let now = progress::read(&gateway.kafka, &gateway.name).unwrap();
             let now = now
                 .and_then(|p| p.position)

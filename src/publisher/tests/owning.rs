@@ -125,7 +125,7 @@ fn partitions_added_under_us_are_noticed() {
     topics::check_pinned(&gateway.kafka, &gateway.pinned).unwrap();
     let more = NewPartitions::new(&gateway.topic, 5);
     wait(admin().create_partitions([&more], &AdminOptions::new())).unwrap();
-    broker::within(Duration::from_secs(20), || {
+    broker::within(|| {
         topics::check_pinned(&gateway.kafka, &gateway.pinned)
             .is_err_and(|failure| code(&failure) == "ONR-507")
     });

@@ -5,7 +5,7 @@ mod broker;
 
 use std::time::Duration;
 
-use broker::{Gateway, arena, code, connect, settings, unique};
+use broker::{DEADLINE, Gateway, arena, code, connect, settings, unique};
 use onramp_publisher::progress::{self, ProductState, ProductStatus, Progress};
 use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -15,10 +15,10 @@ fn stranger(id: &str) -> BaseProducer {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", broker::address())
         .set("transactional.id", id)
-        .set("transaction.timeout.ms", "60000")
+        .set("transaction.timeout.ms", "600000")
         .create()
         .unwrap();
-    producer.init_transactions(Duration::from_secs(30)).unwrap();
+    producer.init_transactions(DEADLINE).unwrap();
     producer
 }
 
@@ -27,7 +27,7 @@ fn write(producer: &BaseProducer, topic: &str, key: &str, value: &str) {
         .send(BaseRecord::to(topic).key(key).payload(value))
         .map_err(|(e, _)| e)
         .unwrap();
-    producer.flush(Duration::from_secs(10)).unwrap();
+    producer.flush(DEADLINE).unwrap();
 }
 
 #[test]
@@ -46,6 +46,8 @@ fn a_hanging_transaction_is_waited_for_and_refused_when_it_does_not_end() {
     running.send(arena(Some("0/1"), "0/1", 3, &[("a", Some("1"))]));
     running.committed("0/1");
     running.end().unwrap();
+    // A commit is answered before the topic shows it.
+    assert_eq!(gateway.position().as_deref(), Some("0/1"));
 
     let hanging = stranger(&unique("stranger"));
     hanging.begin_transaction().unwrap();
@@ -63,9 +65,9 @@ fn a_hanging_transaction_is_waited_for_and_refused_when_it_does_not_end() {
     // It ends while we wait.
     let reading = std::thread::spawn({
         let (kafka, name) = (gateway.kafka.clone(), gateway.name.clone());
-        move || progress::read_settled(&kafka, &name, None, Duration::from_secs(30))
+        move || progress::read_settled(&kafka, &name, None, DEADLINE)
     });
-    hanging.abort_transaction(Duration::from_secs(10)).unwrap();
+    hanging.abort_transaction(DEADLINE).unwrap();
     let read = reading.join().unwrap().unwrap().unwrap();
     assert_eq!(read.position.unwrap().position, "0/1");
 }
@@ -80,7 +82,9 @@ fn a_newer_format_and_a_strangers_record_are_refused() {
         let other = stranger(&unique("stranger"));
         other.begin_transaction().unwrap();
         write(&other, &progress::topic(&gateway.name), "position", value);
-        other.commit_transaction(Duration::from_secs(10)).unwrap();
+        other.commit_transaction(DEADLINE).unwrap();
+        // A commit is answered before the topic shows it.
+        broker::within(|| progress::read(&gateway.kafka, &gateway.name) != Ok(None));
         let failure = progress::read(&gateway.kafka, &gateway.name).unwrap_err();
         assert_eq!(code(&failure), expected);
         assert!(!failure.retry);
@@ -119,10 +123,12 @@ fn a_settled_reading_goes_on_from_the_one_before() {
     first.send(arena(Some("0/1"), "0/1", 3, &[("a", Some("1"))]));
     first.committed("0/1");
     first.end().unwrap();
+    // A commit is answered before the topic shows it.
+    let shown = gateway.progress();
     let before = progress::read(&gateway.kafka, &gateway.name).unwrap();
+    assert_eq!(before, shown);
     let settled = |before: Option<&Progress>| {
-        let wait = Duration::from_secs(10);
-        progress::read_settled(&gateway.kafka, &gateway.name, before, wait).unwrap()
+        progress::read_settled(&gateway.kafka, &gateway.name, before, DEADLINE).unwrap()
     };
     assert_eq!(settled(before.as_ref()), before, "nothing came since");
 

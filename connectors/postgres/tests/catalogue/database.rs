@@ -8,6 +8,9 @@ use onramp_postgres::{Names, Postgres, Target, TlsMode};
 use tokio_postgres::config::Host;
 use tokio_postgres::{Client, Config, NoTls};
 
+/// So long is waited at most for what a busy machine may be slow to do.
+pub(crate) const DEADLINE: std::time::Duration = std::time::Duration::from_secs(180);
+
 pub(crate) struct Database {
     pub(crate) sql: Client,
     pub(crate) names: Names,
@@ -53,7 +56,7 @@ impl Database {
 
     /// A new database, whatever an earlier run left behind.
     pub(crate) async fn on(server: Config, name: &str) -> Database {
-        let database = format!("onramp_catalogue_{name}");
+        let database = crate::own::name("catalogue", name);
         remove(&server, &database).await;
         let client = connect(&server).await;
         client

@@ -6,7 +6,8 @@ use std::process::Command;
 use onramp_connector::{Connector, Position};
 use onramp_postgres::TlsMode;
 
-use crate::database::{Database, request, service};
+use crate::database::{DEADLINE, Database, request, service};
+use crate::own::Port;
 
 #[tokio::test]
 async fn progress_of_another_database_or_beyond_the_log_is_refused() {
@@ -15,7 +16,8 @@ async fn progress_of_another_database_or_beyond_the_log_is_refused() {
     let mut wanted = request(&[("a", &["id"])]);
     let from = db.prepare(&wanted).await.unwrap().from;
     let ours = db.connector().identity().await.unwrap();
-    assert!(ours.system.ends_with("/onramp_catalogue_history") && ours.branch == "1");
+    let database = format!("/{}", db.names.database);
+    assert!(ours.system.ends_with(&database) && ours.branch == "1");
     wanted.progress = Some(from);
     wanted.identity = Some(ours.clone());
     db.prepare(&wanted).await.unwrap();
@@ -34,15 +36,13 @@ async fn progress_of_another_database_or_beyond_the_log_is_refused() {
 /// A server of the test's own, whose data it may spoil.
 pub(crate) struct Private {
     folder: PathBuf,
-    port: u16,
+    port: Port,
 }
 
 impl Private {
     pub(crate) fn start() -> Private {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
-        let folder = std::env::temp_dir().join(format!("onramp-catalogue-{port}"));
+        let port = Port::claim();
+        let folder = std::env::temp_dir().join(format!("onramp-catalogue-{}", port.number));
         std::fs::create_dir_all(&folder).unwrap();
         let private = Private { folder, port };
         private.services("start");
@@ -58,7 +58,7 @@ impl Private {
             .env("ONRAMP_SERVICES_DATA", &self.folder)
             .env(
                 format!("ONRAMP_PORT_{}", service().to_uppercase()),
-                self.port.to_string(),
+                self.port.number.to_string(),
             )
             .output()
             .unwrap();
@@ -83,7 +83,7 @@ impl Private {
     pub(crate) async fn database(&self) -> Database {
         let url = format!(
             "postgres://postgres:onramp@127.0.0.1:{}/postgres",
-            self.port
+            self.port.number
         );
         Database::on(url.parse().unwrap(), "private").await
     }
@@ -110,7 +110,7 @@ async fn a_promoted_server_goes_on_from_before_the_switch_and_no_further() {
     db.run("SELECT pg_reload_conf()").await;
     let start = std::time::Instant::now();
     while errors(&db).await != ["ONR-407"] {
-        assert!(start.elapsed().as_secs() < 20, "the setting is not seen");
+        assert!(start.elapsed() < DEADLINE, "the setting is not seen");
     }
     db.names.accept_unbounded_wal = true;
     assert!(errors(&db).await.is_empty());

@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 use onramp_connector::{Acquired, Connector, Instance, Position};
 use onramp_finding::Severity;
 
-use crate::database::{Database, connect, remedy, request, variable};
-
-const DEADLINE: Duration = Duration::from_secs(30);
+use crate::database::{DEADLINE, Database, connect, remedy, request, variable};
 
 async fn with_table(name: &str) -> Database {
     let db = Database::new(name).await;

@@ -11,7 +11,7 @@ use onramp_finding::Failure;
 use onramp_postgres::{Names, Postgres, Target, TlsMode};
 use tokio_postgres::{Client, Config, NoTls};
 
-pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(180);
 pub(crate) const SERVERS: [&str; 2] = ["POSTGRES15", "POSTGRES18"];
 /// More than any test's table has.
 pub(crate) const ALL: ChunkLimits = ChunkLimits {
@@ -34,7 +34,7 @@ pub(crate) async fn connect(config: &Config) -> Client {
 }
 
 impl Database {
-    /// A new database `onramp_chunk_<name>` on a shared server.
+    /// A new database of this tree on a shared server.
     pub(crate) async fn new(server: &str, name: &str) -> Database {
         let variable = format!("ONRAMP_TEST_{server}_URL");
         let url = std::env::var(&variable).unwrap_or_else(|_| {
@@ -45,7 +45,7 @@ impl Database {
 
     /// The same on any server.
     pub(crate) async fn at(server: Config, name: &str) -> Database {
-        let database = format!("onramp_chunk_{name}");
+        let database = crate::own::name("chunk", name);
         let root = connect(&server).await;
         drop_all(&root, &database).await;
         let create = format!("CREATE DATABASE {database}");

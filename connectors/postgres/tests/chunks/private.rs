@@ -1,18 +1,18 @@
 //! A server of a test's own, whose settings it may change and which nobody else writes to.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use tokio_postgres::Config;
+
+use crate::own::Port;
 
 /// Wiped when dropped.
 pub(crate) struct Private {
     /// `postgres15`.
     name: String,
     data: PathBuf,
-    port: u16,
+    port: Port,
 }
 
 impl Private {
@@ -26,7 +26,7 @@ impl Private {
             name: server.to_lowercase(),
             // Where another account gets too: PostgreSQL does not run as root.
             data: PathBuf::from(format!("/tmp/onramp-c{:x}", nanos & 0xffff_ffff_ffff)),
-            port: free_port(),
+            port: Port::claim(),
         };
         private.script("start");
         let sql = crate::database::connect(&private.config()).await;
@@ -43,7 +43,7 @@ impl Private {
     pub(crate) fn config(&self) -> Config {
         let url = format!(
             "postgres://postgres:onramp@127.0.0.1:{}/postgres",
-            self.port
+            self.port.number
         );
         url.parse().unwrap()
     }
@@ -79,7 +79,7 @@ impl Private {
         run(Command::new(script)
             .args([what, &self.name])
             .env("ONRAMP_SERVICES_DATA", &self.data)
-            .env(port, self.port.to_string()));
+            .env(port, self.port.number.to_string()));
     }
 }
 
@@ -99,18 +99,4 @@ fn run(command: &mut Command) {
 fn as_root() -> bool {
     let id = Command::new("id").arg("-u").output().unwrap();
     id.stdout == b"0\n"
-}
-
-/// Below those that the kernel gives to connections, since the server starts twice; and not the one
-/// that another test of this process was given.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = (std::process::id() % 600) as u16 * 20;
-    for _ in 0..1000 {
-        let port = 20_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no port is free");
 }

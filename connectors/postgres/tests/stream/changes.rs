@@ -112,14 +112,16 @@ async fn prepared_transactions_come_when_they_commit_and_what_is_undone_never() 
     let source = Source::new("prepared").await;
     source.run("CREATE TABLE t (id int PRIMARY KEY)").await;
     let from = source.hold().await;
+    // Their names are the server's, whatever the database.
+    let name = &source.names.database;
     for sql in [
-        "BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'onramp_test_kept'",
-        "BEGIN; INSERT INTO t VALUES (2); PREPARE TRANSACTION 'onramp_test_undone'",
+        &*format!("BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION '{name}_kept'"),
+        &*format!("BEGIN; INSERT INTO t VALUES (2); PREPARE TRANSACTION '{name}_undone'"),
         "BEGIN; INSERT INTO t VALUES (3); SAVEPOINT s; INSERT INTO t VALUES (4);
          ROLLBACK TO SAVEPOINT s; INSERT INTO t VALUES (5); COMMIT",
         "BEGIN; INSERT INTO t VALUES (6); ROLLBACK",
-        "ROLLBACK PREPARED 'onramp_test_undone'",
-        "COMMIT PREPARED 'onramp_test_kept'",
+        &*format!("ROLLBACK PREPARED '{name}_undone'"),
+        &*format!("COMMIT PREPARED '{name}_kept'"),
         "INSERT INTO t VALUES (7)",
     ] {
         source.run(sql).await;

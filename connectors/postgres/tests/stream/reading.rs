@@ -99,7 +99,10 @@ async fn a_slow_caller_keeps_its_connection() {
         .run("CREATE TABLE t (id int PRIMARY KEY, v text)")
         .await;
     source
-        .run("ALTER DATABASE onramp_test_slow SET wal_sender_timeout = '2s'")
+        .run(&format!(
+            "ALTER DATABASE {} SET wal_sender_timeout = '6s'",
+            source.names.database
+        ))
         .await;
     let from = source.hold().await;
     // More than the sockets' buffers hold, so that the server waits for the caller.
@@ -107,17 +110,37 @@ async fn a_slow_caller_keeps_its_connection() {
         .run("INSERT INTO t SELECT n, repeat('x', 1000) FROM generate_series(1, 40000) n")
         .await;
     let lease = source.lease().await;
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    heard_of_for(&source, "8s").await;
     let mut stream = lease.stream(&from, LIMITS).await.unwrap();
     let mut batch = Batch::default();
     stream
         .next(&mut batch, Duration::from_secs(5))
         .await
         .unwrap();
-    tokio::time::sleep(Duration::from_secs(4)).await;
+    heard_of_for(&source, "8s").await;
     read(&mut *stream, 1).await;
     drop(stream);
     source.end().await;
+}
+
+/// Waits until the server has heard of the slot's reader for so long from now on, by its own clock.
+async fn heard_of_for(source: &Source, interval: &str) {
+    let then = format!("SELECT (clock_timestamp() + interval '{interval}')::text");
+    let then: String = source.sql.query_one(&then, &[]).await.unwrap().get(0);
+    let heard = "SELECT reply_time >= $1::text::timestamptz FROM pg_stat_replication
+                   JOIN pg_replication_slots ON pid = active_pid WHERE slot_name = $2";
+    let start = std::time::Instant::now();
+    loop {
+        let heard = source.sql.query(heard, &[&then, &source.names.slot]).await;
+        let heard = heard.unwrap();
+        let row = heard.first().expect("the server keeps the connection");
+        // Null until the first answer.
+        if row.get::<_, Option<bool>>(0) == Some(true) {
+            return;
+        }
+        assert!(start.elapsed() < source::DEADLINE, "nothing is heard");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A real broker, and what the tests make there: names of their own, a consumer, arenas.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -154,15 +154,23 @@ impl Gateway {
     }
 
     pub(crate) fn progress(&self) -> Option<Progress> {
-        progress::read_settled(&self.kafka, &self.name, None, Duration::from_secs(10)).unwrap()
+        progress::read_settled(&self.kafka, &self.name, None, DEADLINE).unwrap()
     }
 
     pub(crate) fn position(&self) -> Option<String> {
         Some(self.progress()?.position?.position)
     }
 
-    /// Everything that a read-committed consumer finds in the product's topic.
+    /// Everything that a read-committed consumer finds in the product's topic once no transaction
+    /// is open there: a commit is answered before its markers stand in every partition.
     pub(crate) fn consume(&self) -> Vec<Seen> {
+        let ends = |isolation| {
+            let consumer = consumer(isolation);
+            let end = |n| consumer.fetch_watermarks(&self.topic, n, DEADLINE);
+            let partitions = 0..self.pinned[0].partitions;
+            partitions.map(|n| end(n).unwrap().1).collect::<Vec<_>>()
+        };
+        within(|| ends("read_committed") == ends("read_uncommitted"));
         consume(&self.topic, true)
     }
 }
@@ -174,7 +182,7 @@ impl Running {
 
     /// Waits for a commit up to this position.
     pub(crate) fn committed(&self, position: &str) {
-        within(Duration::from_secs(60), || {
+        within(|| {
             let commits = self.commits.lock().unwrap();
             commits.iter().any(|c| &*c.position == position)
         });
@@ -186,11 +194,14 @@ impl Running {
     }
 }
 
+/// A deadline ends what hangs, and measures nothing: a machine with other work is slow.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(180);
+
 /// Waits for a condition, with a deadline.
-pub(crate) fn within(deadline: Duration, mut condition: impl FnMut() -> bool) {
+pub(crate) fn within(mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
-        assert!(started.elapsed() < deadline, "not within {deadline:?}");
+        assert!(started.elapsed() < DEADLINE, "not within {DEADLINE:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -239,6 +250,17 @@ pub(crate) struct Seen {
     pub(crate) headers: BTreeMap<String, String>,
 }
 
+fn consumer(isolation: &str) -> BaseConsumer {
+    ClientConfig::new()
+        .set("bootstrap.servers", address())
+        .set("group.id", "onramp.tests")
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("isolation.level", isolation)
+        .create()
+        .unwrap()
+}
+
 /// Reads every partition of a topic to its end.
 pub(crate) fn consume(topic: &str, committed: bool) -> Vec<Seen> {
     let isolation = if committed {
@@ -246,17 +268,8 @@ pub(crate) fn consume(topic: &str, committed: bool) -> Vec<Seen> {
     } else {
         "read_uncommitted"
     };
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", address())
-        .set("group.id", "onramp.tests")
-        .set("enable.auto.commit", "false")
-        .set("enable.partition.eof", "true")
-        .set("isolation.level", isolation)
-        .create()
-        .unwrap();
-    let metadata = consumer
-        .fetch_metadata(Some(topic), Duration::from_secs(10))
-        .unwrap();
+    let consumer = consumer(isolation);
+    let metadata = consumer.fetch_metadata(Some(topic), DEADLINE).unwrap();
     let count = metadata.topics()[0].partitions().len();
     let mut list = TopicPartitionList::new();
     for partition in 0..count as i32 {
@@ -264,16 +277,14 @@ pub(crate) fn consume(topic: &str, committed: bool) -> Vec<Seen> {
             .unwrap();
     }
     consumer.assign(&list).unwrap();
-    let (mut ended, mut seen) = (0, Vec::new());
+    // A partition's end is told again when more was written meanwhile.
+    let (mut ended, mut seen) = (BTreeSet::new(), Vec::new());
     let started = Instant::now();
-    while ended < count {
-        assert!(
-            started.elapsed() < Duration::from_secs(60),
-            "no end of {topic}"
-        );
+    while ended.len() < count {
+        assert!(started.elapsed() < DEADLINE, "no end of {topic}");
         match consumer.poll(Duration::from_millis(200)) {
             None => {}
-            Some(Err(KafkaError::PartitionEOF(_))) => ended += 1,
+            Some(Err(KafkaError::PartitionEOF(partition))) => drop(ended.insert(partition)),
             Some(Err(error)) => panic!("{error}"),
             Some(Ok(message)) => {
                 let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
