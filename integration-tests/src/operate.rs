@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::history::{PRODUCT, TABLE};
-use crate::{Event, Scenario, consume, latest_by_key, until};
+use crate::{Event, Scenario, Servers, consume, latest_by_key, until};
 
 /// How long anything may take.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -17,7 +17,15 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// # Panics
 /// Where a server does not answer.
 pub async fn accounts(rows: u32) -> Scenario {
-    let scenario = Scenario::new(TABLE).await;
+    accounts_on(Servers::find(), rows).await
+}
+
+/// The same on servers of one's own.
+///
+/// # Panics
+/// Where a server does not answer.
+pub async fn accounts_on(servers: Servers, rows: u32) -> Scenario {
+    let scenario = Scenario::on(servers, TABLE).await;
     scenario.write("products/accounts.yaml", PRODUCT);
     let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr());
     let port = port.expect("loopback has a free port").port();

@@ -2,8 +2,10 @@
 
 use std::process::Output;
 
-use onramp_integration_tests::operate::{PATIENCE, accounts, as_the_table, errors, onramp, status};
-use onramp_integration_tests::{Gateway, Scenario, consume, until};
+use onramp_integration_tests::operate::{
+    PATIENCE, accounts, accounts_on, as_the_table, errors, onramp, status,
+};
+use onramp_integration_tests::{Gateway, Private, Scenario, consume, until};
 use serde_json::Value;
 
 /// Waits until the run of this id is done.
@@ -182,6 +184,64 @@ async fn an_order_that_makes_no_sense_is_refused_with_its_reason() {
 
     let events = consume(&scenario.servers, &product).await;
     assert_eq!(events.len(), 3, "nothing was begun");
+    assert!(gateway.stop().await.success());
+    scenario.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_is_answered_once_it_outlives_the_gateway_and_asking_again_begins_nothing() {
+    // An idle source: positions alone would fill the way to a publisher that waits, and the order
+    // would be refused rather than taken.
+    let private = Private::start(&["postgres15", "kafka"]).await;
+    let scenario = accounts_on(private.servers(), 300).await;
+    let mut gateway = Gateway::streaming(&scenario).await;
+    let before = as_the_table(&scenario).await.len();
+    let product = scenario.topic("accounts.v1");
+    // As long as it is open no row is read: the run is there and has published nothing.
+    let open = scenario.connect().await;
+    let begun = open.batch_execute("BEGIN; SELECT pg_current_xact_id()");
+    begun.await.expect("a transaction can be begun");
+
+    private.run("kill", "kafka").await;
+    for _ in 0..2 {
+        let unknown = onramp(&scenario, "backfill", &[&product]).await;
+        assert!(
+            errors(&unknown).contains("ONR-727"),
+            "nothing is durable without a commit: {}",
+            errors(&unknown)
+        );
+    }
+    private.run("start", "kafka").await;
+    // The broker may have been away for longer than the attempt had patience.
+    let mut run = String::new();
+    until("the order to be taken", PATIENCE * 2, async || {
+        let taken = onramp(&scenario, "backfill", &[&product]).await;
+        if taken.status.success() {
+            run = ordered(&taken);
+        }
+        taken.status.success()
+    })
+    .await;
+    let again = onramp(&scenario, "backfill", &[&product]).await;
+    assert_eq!(ordered(&again), run);
+    let said = String::from_utf8_lossy(&again.stdout).into_owned();
+    assert!(said.contains("was ordered before"), "{said}");
+    let other = onramp(&scenario, "backfill", &[&product, "--reconcile"]).await;
+    assert!(errors(&other).contains("ONR-710"), "{}", errors(&other));
+    assert!(gateway.runs(), "{}", gateway.output());
+    gateway.kill();
+
+    let told = status(&scenario).await;
+    assert_eq!(told["told_by"], "progress");
+    let history = &told["products"][0]["history"];
+    assert_eq!(history["run"], run, "{told}");
+    assert_eq!(history["cause"], "command");
+    assert_eq!(history["stage"], "reading");
+    open.batch_execute("COMMIT").await.expect("it is open");
+    let gateway = Gateway::streaming(&scenario).await;
+    done(&scenario, &run).await;
+    let events = as_the_table(&scenario).await;
+    assert_eq!(events.len(), before + 300, "every row once more");
     assert!(gateway.stop().await.success());
     scenario.close().await;
 }

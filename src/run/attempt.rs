@@ -22,7 +22,7 @@ use onramp_translator::Translator;
 use tokio::sync::{mpsc, watch};
 
 use super::history::command::{Command, Commands};
-use super::history::{self, History};
+use super::history::{self, History, Orders};
 use super::{contracts, products, pump, requests, settings};
 use crate::health::{Board, Phase};
 
@@ -242,6 +242,7 @@ async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
         )
         .await?;
     let (tell_committed, committed) = watch::channel(None);
+    let orders = Orders::default();
     let mut history = History::new(
         history::Parts {
             connector: connector.clone(),
@@ -256,6 +257,7 @@ async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
             instance: context.instance.0.to_string(),
         },
         committed,
+        orders.clone(),
     );
     history.begin(plan.histories);
     let acknowledger = stream.acknowledger();
@@ -280,6 +282,7 @@ async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
         on_commit: Box::new(move |committed| {
             let position = Position(committed.position.clone());
             acknowledger.acknowledge(&position);
+            orders.committed(&committed.notes);
             // Nobody listens where no run is under way.
             let _ = tell_committed.send(Some(position));
             lag.set(committed.source_commit_us.map_or(0.0, seconds_since));
