@@ -261,7 +261,6 @@ async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
     );
     history.begin(plan.histories);
     let acknowledger = stream.acknowledger();
-    let lag = metrics::gauge!("onramp_lag_seconds");
     let shown = board.clone();
     let publisher = Publisher::spawn(PublisherParts {
         kafka,
@@ -285,8 +284,8 @@ async fn start(context: &Arc<Context>) -> Result<Started, Failure> {
             orders.committed(&committed.notes);
             // Nobody listens where no run is under way.
             let _ = tell_committed.send(Some(position));
-            lag.set(committed.source_commit_us.map_or(0.0, seconds_since));
-            shown.committed(committed.position.clone(), committed.source_commit_us);
+            let lag_seconds = committed.source_commit_us.map_or(0.0, seconds_since);
+            shown.committed(committed, lag_seconds);
         }),
     })?;
     tracing::info!(%from, "streaming begins");

@@ -32,6 +32,7 @@ const WAIT: Duration = Duration::from_millis(500);
 const NUDGE_EVERY: Duration = Duration::from_millis(5);
 /// How often the log that the source keeps for us is measured.
 const RETAINED_EVERY: Duration = Duration::from_secs(15);
+const RETAINED_SOON: Duration = Duration::from_secs(2);
 
 /// How old the news may be that publishing waits for Kafka.
 const WAITING_SHOWN_EVERY: Duration = Duration::from_millis(250);
@@ -53,7 +54,7 @@ pub(super) async fn pump(
         // Dropped: an operator is told that nothing was begun.
         commands,
     } = flow;
-    let retained = tokio::spawn(measure_retained(connector));
+    let retained = tokio::spawn(measure_log(context.board.clone(), connector));
     let waiting = tokio::spawn(show_waiting(
         context.board.clone(),
         publisher.status_reader(),
@@ -67,6 +68,7 @@ pub(super) async fn pump(
         history,
         commands,
         at: None,
+        board: context.board.clone(),
     };
     let outcome = tokio::select! {
         Err(failure) = line.run(context, stream.as_mut()) => Err(failure),
@@ -116,6 +118,7 @@ struct Line {
     commands: mpsc::Receiver<Command>,
     /// Where the log was read to, while no source transaction is open.
     at: Option<Position>,
+    board: Board,
 }
 
 impl Line {
@@ -128,14 +131,12 @@ impl Line {
         let mut batch = Batch::default();
         let mut told: Option<Position> = None;
         let mut kept: Option<Position> = None;
-        let lag = metrics::gauge!("onramp_lag_bytes");
         loop {
             if !self.next(stream, &mut batch).await? {
                 continue;
             }
             if let Some(bytes) = batch.lag_bytes {
                 context.board.lag(bytes);
-                lag.set(bytes as f64);
             }
             let ends = batch
                 .items
@@ -262,6 +263,8 @@ impl Line {
     async fn hand_over(&mut self) {
         let empty = self.back.try_recv().unwrap_or_default();
         let full = std::mem::replace(&mut self.arena, empty);
+        let events = !full.records.is_empty();
+        self.board.handed_over(events, full.boundary.as_ref());
         if self.arenas.send(full).await.is_err() {
             // The publisher has ended, and says why by its own way.
             std::future::pending::<()>().await;
@@ -277,12 +280,14 @@ async fn show_waiting(board: Board, publishing: Box<dyn Fn() -> PublisherStatus 
     }
 }
 
-async fn measure_retained(connector: Arc<dyn onramp_connector::Connector>) {
-    let gauge = metrics::gauge!("onramp_source_retained_bytes");
+async fn measure_log(board: Board, connector: Arc<dyn onramp_connector::Connector>) {
+    // Twice soon, since a rate needs two.
+    let mut pause = RETAINED_SOON;
     loop {
-        if let Ok(Some(bytes)) = connector.retained_bytes().await {
-            gauge.set(bytes as f64);
+        if let Ok(Some(kept)) = connector.kept_log().await {
+            board.log(kept);
         }
-        tokio::time::sleep(RETAINED_EVERY).await;
+        tokio::time::sleep(pause).await;
+        pause = RETAINED_EVERY;
     }
 }

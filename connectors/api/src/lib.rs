@@ -55,7 +55,7 @@ pub use chunk::{
     Bound, Chunk, ChunkLimits, ChunkRange, ChunkTable, TableEstimate, TableReader, Visibility,
 };
 pub use connector::{
-    Acknowledge, Acquired, Connector, Instance, Lease, Position, PrepareRequest, Prepared,
+    Acknowledge, Acquired, Connector, Instance, KeptLog, Lease, Position, PrepareRequest, Prepared,
     SourceIdentity, Stream, StreamLimits, TableRequest,
 };
 pub use table::{

@@ -10,6 +10,11 @@
 //!    reading was arranged, less every key that is remembered: its last streamed transaction was
 //!    either not seen by the reading, and the chunk's row is older than what is published, or it was
 //!    seen, and what is published is that row.
+//!    Keys are remembered while a run waits for that, too: a reading that will count sees no more
+//!    than what had ended when it began, and the transaction that is waited for keeps everything
+//!    after it from being forgotten. To forget all the same raises the bar to what is open by then,
+//!    and under steady writes a bar that moves with them is never reached; so only want of room does
+//!    it, and where nothing was read yet nothing is read twice for it.
 //! 3. Where the memory overflows what it held is forgotten, and chunks that may not have seen it are
 //!    read again.
 //! 4. Where a run reconciles, keys whose last event is older than the run get tombstones in the end
@@ -27,6 +32,7 @@ mod orders;
 mod pieces;
 mod reader;
 mod start;
+mod waits;
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -47,6 +53,7 @@ pub(super) use orders::Orders;
 use pieces::{Arrival, ReadChunk, Shared};
 use reader::Readers;
 pub(super) use start::Parts;
+use waits::Waits;
 
 /// The runs of this attempt, on the thread of the stream.
 pub(super) struct History {
@@ -203,6 +210,7 @@ impl History {
             shared: self.shared.clone(),
             groups: self.runs.iter().map(|run| run.group.clone()).collect(),
             arrivals: self.arrive.clone(),
+            waits: Waits::new(self.parts.board.clone()),
         });
         for number in 0..self.parts.snapshot.readers {
             reader::start(number, readers.clone(), self.end.subscribe())?;
