@@ -57,10 +57,14 @@ async fn asked(gateway: &Gateway) -> Result<Status, Failure> {
 
 /// Orders a back-fill of the gateway that runs.
 pub(crate) fn backfill(gateway: &Gateway, order: &Order) -> Result<(), Failure> {
-    let run = runtime()?.block_on(caller::backfill(gateway, order))?;
+    let accepted = runtime()?.block_on(caller::backfill(gateway, order))?;
+    let how = match accepted.under_way {
+        true => "was ordered before and is under way",
+        false => "is ordered",
+    };
     cli::say(&format!(
-        "{}: back-fill {run} is ordered; `onramp status` shows how far it is",
-        order.product
+        "{}: back-fill {} {how}; `onramp status` shows how far it is",
+        order.product, accepted.run
     ));
     Ok(())
 }

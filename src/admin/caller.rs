@@ -10,6 +10,7 @@ use onramp_language::{Admin, Gateway};
 use serde_json::Value;
 
 use super::{Order, WHERE};
+use crate::run::history::command::Accepted;
 use crate::status::Status;
 
 /// Longer than the endpoint itself takes to give up.
@@ -24,8 +25,8 @@ pub(crate) async fn status(gateway: &Gateway) -> Result<Status, Failure> {
     serde_json::from_str(&body).map_err(|_| no_answer("what answers is not a gateway's status"))
 }
 
-/// Orders a back-fill; gives the run's id.
-pub(crate) async fn backfill(gateway: &Gateway, order: &Order) -> Result<String, Failure> {
+/// Orders a back-fill; gives the run, which progress holds then.
+pub(crate) async fn backfill(gateway: &Gateway, order: &Order) -> Result<Accepted, Failure> {
     let admin = admin(gateway)?;
     let body = serde_json::to_string(order).unwrap_or_default();
     let request = client()?
@@ -35,7 +36,10 @@ pub(crate) async fn backfill(gateway: &Gateway, order: &Order) -> Result<String,
     let (_, body) = send(admin, request, order.filter.as_deref()).await?;
     let answer: Value = serde_json::from_str(&body).unwrap_or_default();
     match answer["run"].as_str() {
-        Some(run) => Ok(run.to_owned()),
+        Some(run) => Ok(Accepted {
+            run: run.to_owned(),
+            under_way: answer["under_way"] == true,
+        }),
         None => Err(no_answer("what answers is not a gateway")),
     }
 }
@@ -124,7 +128,7 @@ async fn send(
     }
     Err(Failure {
         kind: Kind::Configuration,
-        retry: status.as_u16() == 503,
+        retry: matches!(status.as_u16(), 503 | 504),
         findings: told,
     })
 }

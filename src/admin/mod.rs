@@ -25,7 +25,7 @@ use onramp_language::{Admin, Gateway};
 use tokio::sync::oneshot;
 
 use crate::health::Board;
-use crate::run::history::command::{Command, Commands, NotSent};
+use crate::run::history::command::{Claim, Command, Commands, NotSent};
 use crate::status;
 
 mod backfill;
@@ -149,10 +149,12 @@ async fn take_backfill(
     }
     let (answer, answered) = oneshot::channel();
     let product = order.product.clone();
+    let claim = Claim::default();
     let command = Command {
         product: order.product,
         filter: order.filter,
         reconcile: order.reconcile,
+        claim: claim.clone(),
         answer,
     };
     if let Err(why) = served.desk.commands.send(command) {
@@ -163,21 +165,37 @@ async fn take_backfill(
         return findings(StatusCode::SERVICE_UNAVAILABLE, &[not_now(why)]);
     }
     match tokio::time::timeout(PATIENCE, answered).await {
-        Ok(Ok(Ok(run))) => {
-            tracing::info!(%product, %run, "back-fill ordered");
-            let accepted = serde_json::json!({ "product": product, "run": run });
-            json(StatusCode::ACCEPTED, accepted.to_string())
+        Ok(Ok(Ok(accepted))) => {
+            let run = accepted.run;
+            tracing::info!(%product, %run, "back-fill ordered, and in progress");
+            let body = serde_json::json!({
+                "product": product, "run": run, "under_way": accepted.under_way,
+            });
+            json(StatusCode::ACCEPTED, body.to_string())
         }
         Ok(Ok(Err(wrong))) => findings(StatusCode::CONFLICT, &wrong),
-        Ok(Err(_)) => {
-            let finding = not_now("the stream ended before the command was carried out");
-            findings(StatusCode::SERVICE_UNAVAILABLE, &[finding])
-        }
-        Err(_) => {
-            let finding = not_now("the stream does not answer; it may be waiting for Kafka");
-            findings(StatusCode::SERVICE_UNAVAILABLE, &[finding])
-        }
+        Ok(Err(_)) => unanswered(&claim, "the stream ended"),
+        Err(_) => unanswered(
+            &claim,
+            "the stream does not answer; it may be waiting for Kafka",
+        ),
     }
+}
+
+/// What is said of a command that was handed over and not answered: withdrawn where the stream has
+/// not taken it, else not known.
+fn unanswered(claim: &Claim, why: &str) -> Response {
+    if claim.take() {
+        return findings(StatusCode::SERVICE_UNAVAILABLE, &[not_now(why)]);
+    }
+    let finding = Finding::error(
+        &running::COMMAND_NOT_KNOWN,
+        Place::Nowhere,
+        format!("the command was taken, and is not known to be in progress: {why}"),
+    )
+    .because(running::COMMAND_NOT_KNOWN.reason)
+    .remedy(running::COMMAND_NOT_KNOWN.remedy);
+    findings(StatusCode::GATEWAY_TIMEOUT, &[finding])
 }
 
 /// What cannot be done now may be done later: told apart for whoever tries again by itself.

@@ -24,7 +24,7 @@ use onramp_translator::Translator;
 use tokio::sync::{mpsc, watch};
 
 use super::history::command::{Command, Commands};
-use super::history::{self, History};
+use super::history::{self, History, Orders};
 use super::pending::{self, Pending};
 use super::{contracts, products, pump, requests, settings};
 use crate::health::{Board, Phase};
@@ -270,6 +270,7 @@ async fn start(all: &Arc<Context>) -> Result<Option<Started>, Failure> {
         )
         .await?;
     let (tell_committed, committed) = watch::channel(None);
+    let orders = Orders::default();
     let mut history = History::new(
         history::Parts {
             connector: connector.clone(),
@@ -284,10 +285,10 @@ async fn start(all: &Arc<Context>) -> Result<Option<Started>, Failure> {
             instance: context.instance.0.to_string(),
         },
         committed,
+        orders.clone(),
     );
     history.begin(plan.histories);
     let acknowledger = stream.acknowledger();
-    let lag = metrics::gauge!("onramp_lag_seconds");
     let shown = board.clone();
     let publisher = Publisher::spawn(PublisherParts {
         kafka,
@@ -308,10 +309,11 @@ async fn start(all: &Arc<Context>) -> Result<Option<Started>, Failure> {
         on_commit: Box::new(move |committed| {
             let position = Position(committed.position.clone());
             acknowledger.acknowledge(&position);
+            orders.committed(&committed.notes);
             // Nobody listens where no run is under way.
             let _ = tell_committed.send(Some(position));
-            lag.set(committed.source_commit_us.map_or(0.0, seconds_since));
-            shown.committed(committed.position.clone(), committed.source_commit_us);
+            let lag_seconds = committed.source_commit_us.map_or(0.0, seconds_since);
+            shown.committed(committed, lag_seconds);
         }),
     })?;
     tracing::info!(%from, "streaming begins");

@@ -32,6 +32,7 @@ const WAIT: Duration = Duration::from_millis(500);
 const NUDGE_EVERY: Duration = Duration::from_millis(5);
 /// How often the log that the source keeps for us is measured.
 const RETAINED_EVERY: Duration = Duration::from_secs(15);
+const RETAINED_SOON: Duration = Duration::from_secs(2);
 
 /// How old the news may be that publishing waits for Kafka.
 const WAITING_SHOWN_EVERY: Duration = Duration::from_millis(250);
@@ -58,7 +59,7 @@ pub(super) async fn pump(
     } = flow;
     let (tell_joined, joined) = watch::channel(false);
     let pending = tokio::spawn(pending.watch(context.board.clone(), tell_joined));
-    let retained = tokio::spawn(measure_retained(connector));
+    let retained = tokio::spawn(measure_log(context.board.clone(), connector));
     let waiting = tokio::spawn(show_waiting(
         context.board.clone(),
         publisher.status_reader(),
@@ -73,6 +74,7 @@ pub(super) async fn pump(
         commands,
         at: Some(from),
         joined,
+        board: context.board.clone(),
     };
     let outcome = tokio::select! {
         ended = line.run(context, stream.as_mut()) => ended.map(|()| Ended::Anew),
@@ -129,6 +131,7 @@ struct Line {
     at: Option<Position>,
     /// Becomes true when a table's changes are held that were not at the start.
     joined: watch::Receiver<bool>,
+    board: Board,
 }
 
 impl Line {
@@ -138,7 +141,6 @@ impl Line {
         let mut batch = Batch::default();
         let mut told: Option<Position> = None;
         let mut kept: Option<Position> = None;
-        let lag = metrics::gauge!("onramp_lag_bytes");
         loop {
             if *self.joined.borrow()
                 && let Some(at) = self.at.clone()
@@ -151,7 +153,6 @@ impl Line {
             }
             if let Some(bytes) = batch.lag_bytes {
                 context.board.lag(bytes);
-                lag.set(bytes as f64);
             }
             let ends = batch
                 .items
@@ -285,6 +286,8 @@ impl Line {
     async fn hand_over(&mut self) {
         let empty = self.back.try_recv().unwrap_or_default();
         let full = std::mem::replace(&mut self.arena, empty);
+        let events = !full.records.is_empty();
+        self.board.handed_over(events, full.boundary.as_ref());
         if self.arenas.send(full).await.is_err() {
             // The publisher has ended, and says why by its own way.
             std::future::pending::<()>().await;
@@ -307,12 +310,14 @@ async fn show_waiting(board: Board, publishing: Box<dyn Fn() -> PublisherStatus 
     }
 }
 
-async fn measure_retained(connector: Arc<dyn onramp_connector::Connector>) {
-    let gauge = metrics::gauge!("onramp_source_retained_bytes");
+async fn measure_log(board: Board, connector: Arc<dyn onramp_connector::Connector>) {
+    // Twice soon, since a rate needs two.
+    let mut pause = RETAINED_SOON;
     loop {
-        if let Ok(Some(bytes)) = connector.retained_bytes().await {
-            gauge.set(bytes as f64);
+        if let Ok(Some(kept)) = connector.kept_log().await {
+            board.log(kept);
         }
-        tokio::time::sleep(RETAINED_EVERY).await;
+        tokio::time::sleep(pause).await;
+        pause = RETAINED_EVERY;
     }
 }

@@ -9,7 +9,7 @@ use onramp_publisher::progress::{ProductStatus, Progress};
 use onramp_publisher::{Cause, Stage, rfc3339};
 use serde::{Deserialize, Serialize};
 
-use crate::health::{HistoryShown, PendingShown, Seen};
+use crate::health::{HistoryShown, LogShown, PendingShown, Seen};
 
 mod text;
 
@@ -40,6 +40,12 @@ pub(crate) struct Status {
     pub(crate) waits_for: Option<String>,
     /// The transactions that the reading of tables waits for.
     pub(crate) history_waits_for: Option<String>,
+    /// Each wait by itself.
+    #[serde(default)]
+    pub(crate) history_waits: Vec<WaitShown>,
+    /// The log that the source keeps.
+    #[serde(default)]
+    pub(crate) log: Option<KeptShown>,
     /// The products, by name.
     pub(crate) products: Vec<ProductShown>,
     /// New products that are left out because their tables are locked; the others stream.
@@ -47,6 +53,28 @@ pub(crate) struct Status {
     pub(crate) pending: Vec<PendingShown>,
     /// Stretches of log that were lost, oldest first.
     pub(crate) gaps: Vec<GapShown>,
+}
+
+/// Tables that cannot be read before transactions end that were open when the run began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct WaitShown {
+    /// The products that read the table.
+    pub(crate) products: Vec<String>,
+    /// For how long already.
+    pub(crate) seconds: f64,
+    /// The transactions.
+    pub(crate) transactions: Vec<String>,
+}
+
+/// The log that the source keeps for the gateway.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct KeptShown {
+    /// How much.
+    pub(crate) bytes: u64,
+    /// How much more may be written before it is given up; null where nothing bounds it.
+    pub(crate) room_bytes: Option<u64>,
+    /// How fast it is written.
+    pub(crate) bytes_per_second: Option<f64>,
 }
 
 /// Who tells it.
@@ -85,10 +113,16 @@ pub(crate) struct RunShown {
     pub(crate) rows: u64,
     /// Rows that the source counted, roughly.
     pub(crate) rows_estimate: Option<u64>,
+    /// Bytes that the source stores for them.
+    #[serde(default)]
+    pub(crate) bytes_estimate: Option<u64>,
     /// How fast, since this process took it up; absent where it does not read.
     pub(crate) rows_per_second: Option<f64>,
     /// How long it will take at that rate.
     pub(crate) seconds_left: Option<f64>,
+    /// The log that the source will write in that time.
+    #[serde(default)]
+    pub(crate) log_bytes: Option<f64>,
     /// The condition on rows, where only a part is published again.
     pub(crate) filter: Option<String>,
     /// Whether keys that the table no longer has get tombstones.
@@ -115,7 +149,7 @@ pub(crate) struct GapShown {
 }
 
 impl RunShown {
-    fn of(shown: &HistoryShown) -> RunShown {
+    fn of(shown: &HistoryShown, log: Option<&LogShown>) -> RunShown {
         let record = &shown.record;
         let reads = record.stage == Stage::Reading && shown.rows_in_this_run > 0;
         RunShown {
@@ -124,8 +158,10 @@ impl RunShown {
             stage: record.stage,
             rows: record.rows,
             rows_estimate: shown.rows_estimate,
+            bytes_estimate: shown.bytes_estimate,
             rows_per_second: reads.then(|| shown.rows_per_second()),
             seconds_left: reads.then(|| shown.seconds_left()).flatten(),
+            log_bytes: reads.then(|| shown.log_bytes(log)).flatten(),
             filter: record.filter.clone(),
             reconcile: record.reconcile,
         }
@@ -147,11 +183,26 @@ pub(crate) fn of_gateway(gateway: &str, instance: &str, seen: &Seen) -> Status {
     }
     status.lag_bytes = seen.lag_bytes();
     status.waits_for = seen.waiting.clone();
-    status.history_waits_for = seen.history_waits.clone();
     status.pending.clone_from(&seen.pending);
+    let waits = seen.history_waits.iter();
+    let mut open: Vec<&str> = waits.flat_map(|w| &w.open).map(String::as_str).collect();
+    open.sort_unstable();
+    open.dedup();
+    status.history_waits_for = (!open.is_empty()).then(|| open.join("; "));
+    let waits = seen.history_waits.iter().map(|wait| WaitShown {
+        products: wait.products.clone(),
+        seconds: wait.since.elapsed().as_secs_f64(),
+        transactions: wait.open.clone(),
+    });
+    status.history_waits = waits.collect();
+    status.log = seen.log.as_ref().map(|log| KeptShown {
+        bytes: log.kept.bytes,
+        room_bytes: log.kept.room_bytes,
+        bytes_per_second: log.bytes_per_second,
+    });
     for product in &mut status.products {
         if let Some(shown) = seen.history.get(&product.product) {
-            product.history = Some(RunShown::of(shown));
+            product.history = Some(RunShown::of(shown, seen.log.as_ref()));
         }
     }
     status
@@ -170,7 +221,7 @@ pub(crate) fn of_progress(gateway: &str, progress: &Progress) -> Status {
         history: progress
             .histories
             .get(name)
-            .map(|record| RunShown::of(&HistoryShown::of(record.clone()))),
+            .map(|record| RunShown::of(&HistoryShown::of(record.clone()), None)),
     });
     let gaps = progress.gaps.iter().map(|(number, gap)| GapShown {
         number: *number,
@@ -193,6 +244,8 @@ pub(crate) fn of_progress(gateway: &str, progress: &Progress) -> Status {
         lag_bytes: None,
         waits_for: None,
         history_waits_for: None,
+        history_waits: Vec::new(),
+        log: None,
         products: products.collect(),
         pending: Vec::new(),
         gaps: gaps.collect(),

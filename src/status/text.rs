@@ -2,7 +2,7 @@
 
 use onramp_publisher::{Cause, Stage};
 
-use super::{ProductShown, RunShown, Status, Teller};
+use super::{KeptShown, ProductShown, RunShown, Status, Teller, WaitShown};
 
 const COLUMNS: usize = 80;
 /// Where the values begin.
@@ -29,7 +29,14 @@ pub(crate) fn text(status: &Status) -> String {
     let lag = status.lag_bytes.map(bytes);
     optional(&mut out, "lag", lag.as_deref());
     optional(&mut out, "waits for", status.waits_for.as_deref());
-    optional(&mut out, "history", history_waits(status).as_deref());
+    for wait in &status.history_waits {
+        line(&mut out, "history", &history_wait(wait));
+    }
+    optional(
+        &mut out,
+        "log kept",
+        status.log.as_ref().map(log).as_deref(),
+    );
     for product in &status.products {
         out.push('\n');
         line(&mut out, "product", &product.product);
@@ -58,11 +65,25 @@ pub(crate) fn text(status: &Status) -> String {
     out
 }
 
-fn history_waits(status: &Status) -> Option<String> {
-    let open = status.history_waits_for.as_ref()?;
-    Some(format!(
-        "waits for transactions that were open before it: {open}"
-    ))
+fn history_wait(wait: &WaitShown) -> String {
+    format!(
+        "{} waits since {} for transactions that were open before it: {}",
+        wait.products.join(", "),
+        duration(wait.seconds),
+        wait.transactions.join("; ")
+    )
+}
+
+fn log(log: &KeptShown) -> String {
+    let mut text = bytes(log.bytes);
+    match log.room_bytes {
+        Some(room) => text.push_str(&format!(", room for {} more", bytes(room))),
+        None => text.push_str(", and nothing bounds it"),
+    }
+    if let Some(rate) = log.bytes_per_second {
+        text.push_str(&format!(", {}/s written", bytes(rate as u64)));
+    }
+    text
 }
 
 fn rows(out: &mut String, product: &ProductShown) {
@@ -103,8 +124,17 @@ fn progress(run: &RunShown) -> String {
     if let Some(rate) = run.rows_per_second {
         text.push_str(&format!(", {}/s", grouped(rate as u64)));
     }
+    if let Some(all) = run.bytes_estimate.filter(|all| *all > 0) {
+        text.push_str(&format!(", {} in the table", bytes(all)));
+    }
     match run.seconds_left {
-        Some(left) => text.push_str(&format!(", about {} left", duration(left))),
+        Some(left) => {
+            text.push_str(&format!(", about {} left", duration(left)));
+            if let Some(log) = run.log_bytes {
+                let log = bytes(log as u64);
+                text.push_str(&format!(", in which about {log} of log are written"));
+            }
+        }
         None => text.push_str(", being read"),
     }
     text
@@ -268,6 +298,15 @@ mod tests {
             text,
             "1,234,567 of about 10,000,000 (12 %), 52,000/s, about 1 h 6 min left"
         );
+        run.bytes_estimate = Some(3 << 30);
+        run.log_bytes = Some(1.5 * f64::from(1 << 30));
+        let text = super::progress(&run);
+        assert!(
+            text.ends_with(
+                "52,000/s, 3.0 GiB in the table, about 1 h 6 min left, in which about 1.5 GiB of log are written"
+            ),
+            "{text}"
+        );
         run.stage = Stage::Done;
         assert_eq!(super::progress(&run), "1,234,567, done");
     }
@@ -275,8 +314,36 @@ mod tests {
     #[test]
     fn nothing_that_a_terminal_obeys_is_passed_on() {
         let mut status = of_progress("legacy_shop", &progress_with_everything());
-        status.history_waits_for = Some("pid 7 (\x1b]0;x\x07)".into());
+        status.history_waits.push(WaitShown {
+            products: vec!["commerce.orders.v1".into()],
+            seconds: 75.0,
+            transactions: vec!["pid 7 (\x1b]0;x\x07)".into()],
+        });
         assert!(!text(&status).contains(['\x1b', '\x07']));
+    }
+
+    #[test]
+    fn waits_and_the_log_that_is_kept_are_told() {
+        let mut status = of_progress("legacy_shop", &progress_with_everything());
+        status.history_waits.push(WaitShown {
+            products: vec!["commerce.orders.v1".into()],
+            seconds: 75.0,
+            transactions: vec!["transaction 9, prepared as night_run".into()],
+        });
+        status.log = Some(KeptShown {
+            bytes: 5 << 20,
+            room_bytes: Some(1 << 30),
+            bytes_per_second: Some(2048.0),
+        });
+        let text = text(&status);
+        assert!(text.lines().all(|l| l.chars().count() <= COLUMNS), "{text}");
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for part in [
+            "history commerce.orders.v1 waits since 1 min 15 s for transactions that were open before it: transaction 9, prepared as night_run",
+            "log kept 5.0 MiB, room for 1.0 GiB more, 2.0 KiB/s written",
+        ] {
+            assert!(words.contains(part), "{part} is in\n{text}");
+        }
     }
 
     #[test]

@@ -93,6 +93,18 @@ pub struct StreamLimits {
     pub record_bytes: usize,
 }
 
+/// The log that a source keeps for the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeptLog {
+    /// How much.
+    pub bytes: u64,
+    /// How much more may be written, with nothing let go, before the source gives it up; None where
+    /// nothing bounds it. PostgreSQL: `safe_wal_size`.
+    pub room_bytes: Option<u64>,
+    /// How much was ever written, so that the difference between two answers is the growth.
+    pub written_bytes: u64,
+}
+
 /// Whether the source's own lock was got.
 pub enum Acquired {
     /// It is ours.
@@ -148,8 +160,8 @@ pub trait Connector: Send + Sync {
     /// How two positions of one history stand to each other; None where neither holds the other.
     fn compare(&self, a: &Position, b: &Position) -> Result<Option<Ordering>, Failure>;
 
-    /// How much log the source keeps for this gateway, in bytes.
-    async fn retained_bytes(&self) -> Result<Option<u64>, Failure>;
+    /// The log that the source keeps for this gateway; None where nothing keeps any.
+    async fn kept_log(&self) -> Result<Option<KeptLog>, Failure>;
 
     /// What a reading that begins now would see. Refused where the source cannot tell (on
     /// PostgreSQL a standby: its snapshots' lists are empty).

@@ -56,7 +56,8 @@ pub use chunk::{
     Bound, Chunk, ChunkLimits, ChunkRange, ChunkTable, TableEstimate, TableReader, Visibility,
 };
 pub use connector::{
-    Acknowledge, Acquired, Connector, Instance, Lacking, Lease, Position, PrepareRequest, Prepared,
+    Acknowledge, Acquired, Connector, Instance, KeptLog, Lacking, Lease, Position, PrepareRequest,
+    Prepared,
     SourceIdentity, Stream, StreamLimits, TableRequest,
 };
 pub use table::{

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use onramp_connector::{
-    Acquired, ChunkTable, Connector, Ident, Instance, Lacking, Position, PrepareRequest, Prepared,
+    Acquired, ChunkTable, Connector, Ident, Instance, KeptLog, Lacking, Position, PrepareRequest,
+    Prepared,
     SourceIdentity, TableDescription, TableReader, Visibility,
 };
 use onramp_finding::codes::source as codes;
@@ -165,13 +166,11 @@ impl Connector for Postgres {
         Ok(Some(read(a)?.cmp(&read(b)?)))
     }
 
-    async fn retained_bytes(&self) -> Result<Option<u64>, Failure> {
+    async fn kept_log(&self) -> Result<Option<KeptLog>, Failure> {
         let session = self.session().await?;
-        let slot = slot::find(&session, &self.names.slot).await?;
+        let log = slot::log(&session, &self.names.slot).await?;
         self.kept.put(session);
-        Ok(slot
-            .and_then(|s| s.retained_bytes)
-            .and_then(|b| u64::try_from(b).ok()))
+        Ok(log)
     }
 
     async fn visibility(&self) -> Result<Arc<dyn Visibility>, Failure> {

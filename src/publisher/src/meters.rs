@@ -1,10 +1,9 @@
-//! Metrics: handles made once, counted up once a commit.
+//! Metrics: handles made once, counted up once a commit. What each says is described by the program,
+//! beside all others.
 
 use std::time::Duration;
 
-use metrics::{
-    Counter, Gauge, Histogram, counter, describe_counter, describe_histogram, gauge, histogram,
-};
+use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use onramp_event::Route;
 
 struct OfRoute {
@@ -27,21 +26,6 @@ pub(crate) struct Meters {
 
 impl Meters {
     pub(crate) fn new(routes: &[Route]) -> Meters {
-        describe_counter!("onramp_events_total", "Events committed, by product");
-        describe_counter!(
-            "onramp_event_bytes_total",
-            "Keys, values and headers committed, in bytes, by product"
-        );
-        describe_counter!(
-            "onramp_rows_total",
-            "Rows of the source's log behind committed progress"
-        );
-        describe_counter!("onramp_commits_total", "Kafka transactions committed");
-        describe_counter!("onramp_aborts_total", "Kafka transactions given up");
-        describe_histogram!(
-            "onramp_commit_seconds",
-            "From the decision to commit until the brokers said so"
-        );
         let of_route = |route: &Route| OfRoute {
             events: counter!("onramp_events_total", "product" => route.product.clone()),
             bytes: counter!("onramp_event_bytes_total", "product" => route.product.clone()),

@@ -48,6 +48,8 @@ pub struct Committed {
     pub rows: u64,
     /// When the last source transaction in it had committed, in microseconds since 1970.
     pub source_commit_us: Option<i64>,
+    /// The records of progress in it, key and value, in order; the position's own is not counted.
+    pub notes: Vec<(String, String)>,
     /// How long the commit itself took.
     pub took: Duration,
     /// How long the transaction was open, the commit included.

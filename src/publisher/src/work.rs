@@ -56,6 +56,8 @@ pub(crate) struct Work {
     inside: bool,
     rows: u64,
     source_commit_us: Option<i64>,
+    /// The records of progress in the open transaction, beside the position's.
+    noted: Vec<(String, String)>,
     /// The position that was committed last, and when.
     written: Option<(Arc<str>, Instant)>,
 }
@@ -82,6 +84,7 @@ impl Work {
             inside: false,
             rows: 0,
             source_commit_us: None,
+            noted: Vec::new(),
             written: None,
             parts,
         }
@@ -267,7 +270,7 @@ impl Work {
             }
             self.write_notes()?;
             self.produce(&arena)?;
-            self.note(&arena.notes)?;
+            self.note(std::mem::take(&mut arena.notes))?;
         }
         let of_log = |t: &&onramp_event::Transaction| t.origin != Origin::Snapshot;
         if let Some(transaction) = arena.transactions.iter().rfind(of_log) {
@@ -353,18 +356,19 @@ impl Work {
         if self.shared.any_noted.swap(false, Ordering::AcqRel) {
             notes.append(&mut locked(&self.shared.noted));
         }
-        self.note(&notes)
+        self.note(notes)
     }
 
     /// Records of progress that belong to the events just produced.
-    fn note(&mut self, notes: &[(String, String)]) -> Result<(), Failure> {
+    fn note(&mut self, notes: Vec<(String, String)>) -> Result<(), Failure> {
         let since = self.open.as_ref().map_or_else(Instant::now, |o| o.since);
         let mut waits = Waits::new(&self.shared, &self.parts.producer, since, self.allowed());
-        for (key, value) in notes {
+        for (key, value) in &notes {
             let producer = &self.parts.producer;
             producer.send_progress(key, value, &mut || waits.full())?;
         }
         waits.done();
+        self.noted.extend(notes);
         Ok(())
     }
 
@@ -400,6 +404,7 @@ impl Work {
             bytes,
             rows: std::mem::take(&mut self.rows),
             source_commit_us: self.source_commit_us,
+            notes: std::mem::take(&mut self.noted),
             took: started.elapsed(),
             open: since.elapsed(),
         };

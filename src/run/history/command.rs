@@ -3,6 +3,7 @@
 //! The sending half outlives attempts and answers for the moments between them; each attempt opens
 //! a receiving half of its own, so that nothing asked of one attempt is carried out by another.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use onramp_finding::Finding;
@@ -20,8 +21,36 @@ pub(crate) struct Command {
     pub(crate) filter: Option<String>,
     /// Whether keys that the table no longer has get tombstones in the end.
     pub(crate) reconcile: bool,
-    /// The run's id once its record is on the way into progress, or why there is none.
-    pub(crate) answer: oneshot::Sender<Result<String, Vec<Finding>>>,
+    /// Who decides what becomes of it.
+    pub(crate) claim: Claim,
+    /// What was accepted once its record is committed in progress, or why nothing was. Closed where
+    /// the attempt ends before either: if the command had been taken, nobody knows whether it is
+    /// there.
+    pub(crate) answer: oneshot::Sender<Answer>,
+}
+
+/// What a command comes to.
+pub(crate) type Answer = Result<Accepted, Vec<Finding>>;
+
+/// A run that progress has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Accepted {
+    /// Its id.
+    pub(crate) run: String,
+    /// Whether the same order had begun it before.
+    pub(crate) under_way: bool,
+}
+
+/// Of a command either the stream that carries it out has the say or the one who gave it and waits
+/// no longer, whichever is first: so that who is told that nothing was begun can rely on it.
+#[derive(Clone, Default)]
+pub(crate) struct Claim(Arc<AtomicBool>);
+
+impl Claim {
+    /// Whether it is the caller's now.
+    pub(crate) fn take(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
+    }
 }
 
 /// The way to whichever attempt streams.
@@ -63,12 +92,13 @@ impl Commands {
 mod tests {
     use super::*;
 
-    fn command() -> (Command, oneshot::Receiver<Result<String, Vec<Finding>>>) {
+    fn command() -> (Command, oneshot::Receiver<Answer>) {
         let (answer, answered) = oneshot::channel();
         let command = Command {
             product: "commerce.orders.v1".into(),
             filter: None,
             reconcile: false,
+            claim: Claim::default(),
             answer,
         };
         (command, answered)
@@ -101,5 +131,14 @@ mod tests {
         assert_eq!(commands.send(command().0), Err(NotSent::Full));
         drop(from);
         assert!(answered.blocking_recv().is_err());
+    }
+
+    #[test]
+    fn a_command_is_carried_out_or_withdrawn_and_never_both() {
+        let claim = Claim::default();
+        let other = claim.clone();
+        assert!(claim.take());
+        assert!(!other.take());
+        assert!(!claim.take());
     }
 }

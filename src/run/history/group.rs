@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use onramp_connector::{Bound, ChunkTable};
+use onramp_connector::{Bound, ChunkTable, TableEstimate};
 use onramp_publisher::{HistoryRecord, Stage};
 use onramp_translator::TableMapping;
 
@@ -11,6 +11,8 @@ use crate::health::{Board, HistoryShown};
 
 /// How often the log says how far a run is.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
+/// How long chunks are published before their rate is taken for the run's.
+const SAMPLED_FOR: Duration = Duration::from_secs(2);
 
 /// Up to where ranges were handed out.
 #[derive(Debug, Default)]
@@ -38,10 +40,16 @@ pub(super) struct Group {
 pub(super) struct Opened {
     pub(super) group: Group,
     pub(super) records: Vec<(String, HistoryRecord)>,
-    pub(super) estimate: Option<u64>,
+    pub(super) estimate: TableEstimate,
 }
 
 impl Group {
+    /// The products that read it.
+    pub(super) fn products(&self) -> Vec<String> {
+        let products = self.mapping.products.iter();
+        products.map(|m| m.product.name.value.to_string()).collect()
+    }
+
     pub(super) fn new(table: ChunkTable, mapping: TableMapping, floor: u64) -> Group {
         Group {
             index: 0,
@@ -58,17 +66,19 @@ impl Group {
 pub(super) struct Records {
     /// By product; the same place in each.
     records: Vec<(String, HistoryRecord)>,
-    estimate: Option<u64>,
+    estimate: TableEstimate,
     board: Board,
     began: Instant,
     rows_before: u64,
     told: Instant,
+    /// Whether it was said what the run is expected to take.
+    expected: bool,
 }
 
 impl Records {
     pub(super) fn new(
         records: Vec<(String, HistoryRecord)>,
-        estimate: Option<u64>,
+        estimate: TableEstimate,
         board: Board,
     ) -> Records {
         let now = Instant::now();
@@ -79,6 +89,7 @@ impl Records {
             board,
             began: now,
             told: now,
+            expected: false,
         };
         this.show();
         this
@@ -123,7 +134,15 @@ impl Records {
     }
 
     fn told(&mut self) -> Vec<(String, String)> {
-        self.show();
+        let notes: Vec<_> = self.records.iter().map(|(p, r)| r.note(p)).collect();
+        for ((product, record), (_, note)) in self.records.iter().zip(&notes) {
+            let shown = self.shown(record);
+            self.board.history_released(product, note.clone(), shown);
+        }
+        if !self.expected && self.began.elapsed() >= SAMPLED_FOR {
+            self.expected = true;
+            self.tell_expected();
+        }
         if self.told.elapsed() >= TOLD_EVERY {
             self.told = Instant::now();
             for (product, record) in &self.records {
@@ -131,20 +150,45 @@ impl Records {
                 tracing::info!(
                     %product,
                     rows = record.rows,
-                    of_about = self.estimate,
+                    of_about = self.estimate.rows,
                     rows_per_second = shown.rows_per_second() as u64,
                     seconds_left = shown.seconds_left().map(|s| s as u64),
                     "history goes on"
                 );
             }
         }
-        self.records.iter().map(|(p, r)| r.note(p)).collect()
+        notes
+    }
+
+    /// What the run will take, at the rate of its own first chunks: published ones, so that Kafka's
+    /// share and that of live changes are in it, and the source reads nothing for it.
+    fn tell_expected(&self) {
+        let log = self.board.told().log;
+        for (product, record) in self
+            .records
+            .iter()
+            .filter(|(_, r)| r.stage == Stage::Reading)
+        {
+            let shown = self.shown(record);
+            tracing::info!(
+                %product,
+                rows = self.estimate.rows,
+                bytes = self.estimate.bytes,
+                rows_per_second = shown.rows_per_second() as u64,
+                seconds = shown.seconds_left().map(|s| s as u64),
+                log_written_bytes = shown.log_bytes(log.as_ref()).map(|b| b as u64),
+                log_kept_bytes = log.map(|l| l.kept.bytes),
+                log_room_bytes = log.and_then(|l| l.kept.room_bytes),
+                "history is expected to take so long; the slot moves on meanwhile"
+            );
+        }
     }
 
     fn shown(&self, record: &HistoryRecord) -> HistoryShown {
         HistoryShown {
             record: record.clone(),
-            rows_estimate: self.estimate,
+            rows_estimate: self.estimate.rows,
+            bytes_estimate: Some(self.estimate.bytes),
             rows_in_this_run: record.rows.saturating_sub(self.rows_before),
             since: self.began,
         }

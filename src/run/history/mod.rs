@@ -10,6 +10,11 @@
 //!    reading was arranged, less every key that is remembered: its last streamed transaction was
 //!    either not seen by the reading, and the chunk's row is older than what is published, or it was
 //!    seen, and what is published is that row.
+//!    Keys are remembered while a run waits for that, too: a reading that will count sees no more
+//!    than what had ended when it began, and the transaction that is waited for keeps everything
+//!    after it from being forgotten. To forget all the same raises the bar to what is open by then,
+//!    and under steady writes a bar that moves with them is never reached; so only want of room does
+//!    it, and where nothing was read yet nothing is read twice for it.
 //! 3. Where the memory overflows what it held is forgotten, and chunks that may not have seen it are
 //!    read again.
 //! 4. Where a run reconciles, keys whose last event is older than the run get tombstones in the end
@@ -23,9 +28,11 @@ mod changed;
 pub(crate) mod command;
 mod ghosts;
 mod group;
+mod orders;
 mod pieces;
 mod reader;
 mod start;
+mod waits;
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -33,20 +40,20 @@ use std::sync::Arc;
 
 use onramp_connector::{Bound, Position};
 use onramp_event::{Arena, Origin};
-use onramp_finding::codes::running;
-use onramp_finding::{Failure, Finding};
-use onramp_publisher::{Cause, HistoryRecord, Stage};
+use onramp_finding::Failure;
+use onramp_publisher::{HistoryRecord, Stage};
 use tokio::sync::{mpsc, watch};
 
 use crate::health::HistoryShown;
 
 use changed::ChangedKeys;
-use command::Command;
 use ghosts::Ghosts;
 use group::{Group, Opened, Records};
+pub(super) use orders::Orders;
 use pieces::{Arrival, ReadChunk, Shared};
 use reader::Readers;
 pub(super) use start::Parts;
+use waits::Waits;
 
 /// The runs of this attempt, on the thread of the stream.
 pub(super) struct History {
@@ -64,6 +71,8 @@ pub(super) struct History {
     opened_by: Vec<(String, HistoryRecord)>,
     /// How many runs operators have asked for.
     commanded: u64,
+    /// Those that are not yet known to be in progress.
+    orders: Orders,
     /// What is committed, for those who wait for it.
     committed: watch::Receiver<Option<Position>>,
     /// Ends every thread and task of a run when it goes.
@@ -100,7 +109,11 @@ impl Run {
 pub(super) type Release = Vec<Arena>;
 
 impl History {
-    pub(super) fn new(parts: Parts, committed: watch::Receiver<Option<Position>>) -> History {
+    pub(super) fn new(
+        parts: Parts,
+        committed: watch::Receiver<Option<Position>>,
+        orders: Orders,
+    ) -> History {
         let (arrive, arrivals) = mpsc::unbounded_channel();
         History {
             changed: ChangedKeys::new(parts.changed_keys_bytes),
@@ -113,6 +126,7 @@ impl History {
             opening: false,
             opened_by: Vec::new(),
             commanded: 0,
+            orders,
             committed,
             end: watch::channel(()).0,
         }
@@ -122,9 +136,9 @@ impl History {
     /// two batches: keys are remembered from here on.
     pub(super) fn begin(&mut self, records: Vec<(String, HistoryRecord)>) {
         for (product, record) in records {
-            if record.stage == Stage::Done {
-                self.parts.board.history(&product, HistoryShown::of(record));
-            } else {
+            let shown = HistoryShown::of(record.clone());
+            self.parts.board.history(&product, shown);
+            if record.stage != Stage::Done {
                 self.queue.push((product, record));
             }
         }
@@ -134,69 +148,6 @@ impl History {
     /// Whether any run is under way.
     pub(super) fn active(&self) -> bool {
         self.opening || self.runs.iter().any(|run| !run.done())
-    }
-
-    /// Begins the run that an operator asked for, and gives the record that is to go into progress;
-    /// None where it is refused, which the command is answered.
-    pub(super) fn command(&mut self, command: Command) -> Option<(String, String)> {
-        let Command {
-            product,
-            filter,
-            reconcile,
-            answer,
-        } = command;
-        if answer.is_closed() {
-            // Whoever asked was told meanwhile that nothing was begun.
-            return None;
-        }
-        let refused = |message: String, reason: &str| {
-            let finding = Finding::error(
-                &running::RUN_REFUSED,
-                onramp_finding::Place::Nowhere,
-                message,
-            );
-            finding
-                .because(reason)
-                .remedy(running::RUN_REFUSED.remedy)
-                .of_product(product.clone())
-        };
-        if self.parts.mapped(&product).is_none() {
-            let finding = refused(
-                format!("{product} is not published by this gateway"),
-                "only a product that is published can be published again",
-            );
-            // Whoever asked may have gone.
-            let _ = answer.send(Err(vec![finding]));
-            return None;
-        }
-        if let Some(run) = self.run_of(&product) {
-            let finding = refused(
-                format!("{product} is being published already, by run {}", run.run),
-                "two runs of one product would tell the same rows twice",
-            );
-            let _ = answer.send(Err(vec![finding]));
-            return None;
-        }
-        self.commanded += 1;
-        let run = format!("{}-{}", self.parts.instance, self.commanded);
-        let mut record = HistoryRecord::begin(run.clone(), Cause::Command);
-        record.filter = filter;
-        record.reconcile = reconcile;
-        let note = record.note(&product);
-        tracing::info!(%product, run, reconcile, "a run was asked for");
-        self.begin(vec![(product, record)]);
-        let _ = answer.send(Ok(run));
-        Some(note)
-    }
-
-    /// The product's run that is under way or queued.
-    fn run_of(&self, product: &str) -> Option<&HistoryRecord> {
-        let under_way = self.runs.iter().filter(|run| !run.done());
-        let under_way = under_way.flat_map(|run| run.records.all());
-        let all = under_way.chain(&self.queue).chain(&self.opened_by);
-        all.filter(|(name, record)| name == product && record.stage != Stage::Done)
-            .map(|(_, record)| record)
-            .next()
     }
 
     fn advance(&mut self) {
@@ -259,6 +210,7 @@ impl History {
             shared: self.shared.clone(),
             groups: self.runs.iter().map(|run| run.group.clone()).collect(),
             arrivals: self.arrive.clone(),
+            waits: Waits::new(self.parts.board.clone()),
         });
         for number in 0..self.parts.snapshot.readers {
             reader::start(number, readers.clone(), self.end.subscribe())?;

@@ -1,7 +1,7 @@
 //! A reader: a thread with a connection of its own that reads chunks and encodes them.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use onramp_connector::{Batch, Chunk, ChunkLimits, ChunkRange, TableReader};
 use onramp_event::Arena;
@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use super::group::Group;
 use super::pieces::{Arrival, ReadChunk, Shared, Task};
 use super::start::Parts;
+use super::waits::Waits;
 use crate::cli::one_line;
 
 /// Chunks that one reader may have read and not yet seen released: one waits for the stream while
@@ -23,6 +24,8 @@ const ARENA_BYTES: usize = 256 << 10;
 /// The pauses before a reading is tried again.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How often the source is asked which transactions are waited for.
+const ASKED_EVERY: Duration = Duration::from_secs(1);
 
 /// What all readers have in common.
 pub(super) struct Readers {
@@ -30,6 +33,7 @@ pub(super) struct Readers {
     pub(super) shared: Arc<Shared>,
     pub(super) groups: Vec<Arc<Group>>,
     pub(super) arrivals: mpsc::UnboundedSender<Arrival>,
+    pub(super) waits: Waits,
 }
 
 impl Readers {
@@ -60,7 +64,7 @@ pub(super) fn start(
         .spawn(move || {
             runtime.block_on(async {
                 tokio::select! {
-                    () = read(&readers) => {}
+                    () = read(number, &readers) => {}
                     _ = end.changed() => {}
                 }
             });
@@ -69,14 +73,15 @@ pub(super) fn start(
     Ok(())
 }
 
-async fn read(readers: &Readers) {
-    if let Err(failure) = Reader::new(readers).run().await {
+async fn read(number: usize, readers: &Readers) {
+    if let Err(failure) = Reader::new(number, readers).run().await {
         // Nobody listens where the stream has ended already.
         let _ = readers.arrivals.send(Arrival::Failed(failure));
     }
 }
 
 struct Reader<'r> {
+    number: usize,
     readers: &'r Readers,
     room: Arc<Semaphore>,
     back: (mpsc::UnboundedSender<Task>, mpsc::UnboundedReceiver<Task>),
@@ -92,8 +97,9 @@ struct OpenTable {
 }
 
 impl<'r> Reader<'r> {
-    fn new(readers: &'r Readers) -> Reader<'r> {
+    fn new(number: usize, readers: &'r Readers) -> Reader<'r> {
         Reader {
+            number,
             readers,
             room: Arc::new(Semaphore::new(ROOM)),
             back: mpsc::unbounded_channel(),
@@ -263,11 +269,12 @@ impl<'r> Reader<'r> {
     /// which transactions it waits for.
     async fn wait_for_floor(&mut self, group: &Group) -> Result<(), Failure> {
         let mut pause = FIRST_PAUSE;
-        let mut told = std::time::Instant::now();
+        let since = Instant::now();
+        let mut asked = since;
         loop {
             let floor = self.floor(group);
             if self.readers.shared.known() >= floor {
-                self.readers.parts.board.history_waits(None);
+                self.readers.waits.over(group.index, self.number);
                 return Ok(());
             }
             match self.readers.parts.connector.visibility().await {
@@ -277,14 +284,14 @@ impl<'r> Reader<'r> {
             if self.readers.shared.known() >= floor {
                 continue;
             }
-            if told.elapsed() >= Duration::from_secs(1) {
-                told = std::time::Instant::now();
+            if asked.elapsed() >= ASKED_EVERY {
+                asked = Instant::now();
                 match self.readers.parts.connector.waits_for(floor).await {
                     Ok(open) if !open.is_empty() => {
-                        let open = open.join("; ");
-                        tracing::info!(%open, "history waits for transactions that were open before it");
-                        self.readers.parts.board.history_waits(Some(open));
+                        let (waits, products) = (&self.readers.waits, group.products());
+                        waits.waits(group.index, self.number, &products, since, open);
                     }
+                    // It ended between the two questions.
                     Ok(_) => {}
                     Err(failure) => self.pause(failure, &mut pause).await?,
                 }

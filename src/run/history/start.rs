@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use onramp_connector::{ChunkTable, Connector};
+use onramp_connector::{ChunkTable, Connector, KeptLog};
 use onramp_finding::Failure;
+use onramp_finding::codes::source as codes;
 use onramp_language::Spanned;
 use onramp_publisher::{HistoryRecord, Kafka, Stage, scan};
 use onramp_translator::{Mapped, TableMapping};
@@ -62,6 +63,10 @@ pub(super) async fn open(
             let (kafka, topic) = (parts.kafka.clone(), product.clone());
             record.topic_ends = blocking(move || scan::ends(&kafka, &topic)).await?;
         }
+    }
+    if let Some(kept) = parts.connector.kept_log().await? {
+        parts.board.log(kept);
+        crowded(&kept);
     }
     let floor = parts.connector.visibility().await?.next();
     let mut opened = Vec::new();
@@ -186,6 +191,21 @@ async fn open_one(parts: &Parts, mut one: Together, floor: u64) -> Result<Opened
     Ok(Opened {
         group: Group::new(one.table, one.mapping, floor),
         records: one.records,
-        estimate: estimate.rows,
+        estimate,
     })
+}
+
+/// Says so where the log that is kept already leaves little room. The slot moves on during a run as
+/// it does without one; but what is behind is read more slowly while rows are published too.
+fn crowded(kept: &KeptLog) {
+    let Some(room_bytes) = kept.room_bytes.filter(|room| *room < kept.bytes) else {
+        return;
+    };
+    tracing::warn!(
+        code = codes::LITTLE_ROOM.id,
+        kept_bytes = kept.bytes,
+        room_bytes,
+        remedy = codes::LITTLE_ROOM.remedy,
+        "history begins while the slot keeps more log than there is room left for"
+    );
 }

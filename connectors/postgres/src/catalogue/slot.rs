@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use onramp_connector::Position;
+use onramp_connector::{KeptLog, Position};
 use onramp_finding::codes::running::STILL_RUNS;
 use onramp_finding::codes::source as codes;
 use onramp_finding::{Failure, Finding, Kind, Place};
@@ -39,8 +39,6 @@ pub(crate) struct Slot {
     pub(crate) wal_status: String,
     /// Why the server gave it up, where it says so (from 17 on).
     pub(crate) given_up: Option<String>,
-    /// The log that it makes the server keep.
-    pub(crate) retained_bytes: Option<i64>,
 }
 
 impl Slot {
@@ -56,8 +54,6 @@ pub(crate) async fn find(session: &Session, name: &str) -> Result<Option<Slot>, 
         .query(
             "SELECT coalesce(plugin::text, ''), coalesce(database::text, ''), temporary, two_phase, active_pid,
                     confirmed_flush_lsn::text, coalesce(wal_status, ''),
-                    CASE WHEN pg_is_in_recovery() THEN NULL
-                         ELSE pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::int8 END,
                     (SELECT a.application_name FROM pg_stat_activity a WHERE a.pid = active_pid),
                     to_jsonb(s) ->> 'invalidation_reason'
                FROM pg_replication_slots s WHERE slot_name = $1::text",
@@ -72,9 +68,31 @@ pub(crate) async fn find(session: &Session, name: &str) -> Result<Option<Slot>, 
         active_pid: r.get(4),
         confirmed: r.get::<_, Option<&str>>(5).and_then(Lsn::parse),
         wal_status: r.get(6),
-        retained_bytes: r.get(7),
-        holder: r.get(8),
-        given_up: r.get(9),
+        holder: r.get(7),
+        given_up: r.get(8),
+    }))
+}
+
+/// The log that the slot of this name makes the server keep.
+pub(crate) async fn log(session: &Session, name: &str) -> Result<Option<KeptLog>, Failure> {
+    let rows = session
+        .query(
+            "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::int8, safe_wal_size,
+                    pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::int8
+               FROM pg_replication_slots
+              WHERE slot_name = $1::text AND restart_lsn IS NOT NULL AND NOT pg_is_in_recovery()",
+            &[&name],
+        )
+        .await?;
+    let bytes = |row: &tokio_postgres::Row, at| {
+        let bytes: Option<i64> = row.get(at);
+        // Below nothing once the slot is beyond its bound: the next checkpoint gives it up.
+        bytes.map(|b| u64::try_from(b).unwrap_or(0))
+    };
+    Ok(rows.first().map(|row| KeptLog {
+        bytes: bytes(row, 0).unwrap_or(0),
+        room_bytes: bytes(row, 1),
+        written_bytes: bytes(row, 2).unwrap_or(0),
     }))
 }
 
@@ -371,7 +389,6 @@ pub(crate) mod tests {
             confirmed: Some(Lsn(16)),
             wal_status: "reserved".into(),
             given_up: None,
-            retained_bytes: Some(0),
         }
     }
 

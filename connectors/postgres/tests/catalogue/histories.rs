@@ -204,7 +204,7 @@ async fn a_lost_log_and_a_server_without_room_are_refused() {
     db.names.slot = "another".into();
     assert_eq!(db.refused_by_look(&wanted).await, ["ONR-410"]);
     db.names.slot = slot;
-    assert!(db.connector().retained_bytes().await.unwrap().is_some());
+    assert!(db.connector().kept_log().await.unwrap().is_some());
     for _ in 0..4 {
         db.run("SELECT pg_switch_wal(); CREATE TABLE w (); DROP TABLE w")
             .await;

@@ -173,6 +173,15 @@ pub static NOT_CONFIRMED: Code = Code {
     remedy: "Answer yes, or say `--yes` where nobody can be asked.",
 };
 
+/// Not known whether the command was taken.
+pub static COMMAND_NOT_KNOWN: Code = Code {
+    id: "ONR-727",
+    title: "not known whether the command was taken",
+    reason: "A command is answered once progress in Kafka holds it. This one was on its way there, and no commit has said so yet: it may come to be, or be lost with the gateway.",
+    example: "$ onramp backfill commerce.orders.v1 # while Kafka does not answer",
+    remedy: "Give the same command again: where its run is under way that run is named and no other is begun. `onramp status` shows it too.",
+};
+
 /// A fault of the program itself.
 pub static INTERNAL: Code = Code {
     id: "ONR-799",
@@ -203,5 +212,6 @@ pub const ALL: &[&Code] = &[
     &STILL_RUNS,
     &RECOVERY_UNFINISHED,
     &NOT_CONFIRMED,
+    &COMMAND_NOT_KNOWN,
     &INTERNAL,
 ];

@@ -380,6 +380,15 @@ pub static READING_KEY_CHANGED: Code = Code {
     remedy: "Nothing need be done: the gateway begins to read the table anew.",
 };
 
+/// Little room for the log.
+pub static LITTLE_ROOM: Code = Code {
+    id: "ONR-442",
+    title: "little room for the log",
+    reason: "The slot keeps more log already than may still be written before the server gives the slot up (max_slot_wal_keep_size). A run over rows that are there keeps no log back: the slot moves on as it does without one. But what is behind is read more slowly while rows are published too.",
+    example: "SELECT safe_wal_size FROM pg_replication_slots; -- less than it keeps",
+    remedy: "Raise max_slot_wal_keep_size, or end the transactions that hold the slot back (the oldest in pg_stat_activity and pg_prepared_xacts), until the run is done.",
+};
+
 /// All of them, in order.
 pub const ALL: &[&Code] = &[
     &NO_PASSWORD,
@@ -417,6 +426,7 @@ pub const ALL: &[&Code] = &[
     &TABLE_MOVED,
     &NO_READING_KEY,
     &READING_KEY_CHANGED,
+    &LITTLE_ROOM,
     &TLS_UNUSABLE,
     &AUTHENTICATION,
     &CONNECTION_LOST,

@@ -3,7 +3,6 @@
 //! Read-only, and independent of source, broker and registry: /live says that the process runs,
 //! whatever else is down.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,124 +12,24 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use onramp_connector::KeptLog;
 use onramp_finding::codes::running;
 use onramp_finding::{Failure, Finding, Kind, Place};
 use onramp_publisher::progress::Progress;
-use onramp_publisher::{HistoryRecord, Stage};
-use serde::{Deserialize, Serialize};
+use onramp_publisher::{Committed, Stage};
+
+mod meters;
+mod seen;
+
+pub(crate) use seen::{HistoryShown, HistoryWait, LogShown, PendingShown, Phase, Seen};
 
 /// Behind by no more than this counts as caught up.
 const CAUGHT_UP_BYTES: u64 = 1 << 20;
-/// Old news is no news.
-const LAG_KNOWN_FOR: Duration = Duration::from_secs(30);
-
-/// What the gateway does at the moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// On the way to streaming: what it does there.
-    Starting(&'static str),
-    /// Another instance streams; this one takes over when it ends.
-    Standby(String),
-    /// Changes flow.
-    Streaming,
-    /// Something failed and is tried again.
-    Retrying(String),
-    /// Told to stop; what was read is being published.
-    Draining,
-}
-
 /// What is shown; shared between the run and the server.
 #[derive(Clone)]
 pub(crate) struct Board {
     inner: Arc<Mutex<Seen>>,
     metrics: PrometheusHandle,
-}
-
-/// A run over rows that were there already, as it is shown.
-#[derive(Debug, Clone)]
-pub(crate) struct HistoryShown {
-    /// What progress says of it.
-    pub(crate) record: HistoryRecord,
-    /// Rows that the source counted, roughly.
-    pub(crate) rows_estimate: Option<u64>,
-    /// Rows since this process took it up.
-    pub(crate) rows_in_this_run: u64,
-    /// When that was.
-    pub(crate) since: Instant,
-}
-
-impl HistoryShown {
-    /// One that nothing is known of but what progress says.
-    pub(crate) fn of(record: HistoryRecord) -> HistoryShown {
-        HistoryShown {
-            record,
-            rows_estimate: None,
-            rows_in_this_run: 0,
-            since: Instant::now(),
-        }
-    }
-
-    /// The rate since this process took it up.
-    pub(crate) fn rows_per_second(&self) -> f64 {
-        self.rows_in_this_run as f64 / self.since.elapsed().as_secs_f64().max(0.001)
-    }
-
-    /// How long it will take, as far as the source's count and the rate tell.
-    pub(crate) fn seconds_left(&self) -> Option<f64> {
-        let rate = self.rows_per_second();
-        let left = self.rows_estimate?.saturating_sub(self.record.rows);
-        (rate > 0.0).then(|| left as f64 / rate)
-    }
-}
-
-/// A product that is left out until its table can be published.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct PendingShown {
-    /// The product.
-    pub(crate) product: String,
-    /// Its table.
-    pub(crate) table: String,
-    /// The transactions that have it locked, or what is wrong with it.
-    pub(crate) why: String,
-}
-
-impl Phase {
-    /// One word for it, and more about it.
-    pub(crate) fn words(&self) -> (&'static str, Option<String>) {
-        match self {
-            Phase::Starting(what) => ("starting", Some((*what).to_owned())),
-            Phase::Standby(holder) => ("standby", Some(format!("{holder} streams"))),
-            Phase::Streaming => ("streaming", None),
-            Phase::Retrying(why) => ("retrying", Some(why.clone())),
-            Phase::Draining => ("draining", None),
-        }
-    }
-}
-
-/// What the run has told so far.
-#[derive(Debug, Clone)]
-pub(crate) struct Seen {
-    pub(crate) phase: Phase,
-    pub(crate) lag: Option<(u64, Instant)>,
-    /// What the start or publishing waits for.
-    pub(crate) waiting: Option<String>,
-    /// The products that are left out for now.
-    pub(crate) pending: Vec<PendingShown>,
-    pub(crate) history_waits: Option<String>,
-    pub(crate) history: BTreeMap<String, HistoryShown>,
-    /// Progress as the last start found it, with what that start decided.
-    pub(crate) progress: Option<Progress>,
-    /// The position that was committed last, and when its last source transaction had, in
-    /// microseconds since 1970.
-    pub(crate) committed: Option<(Arc<str>, Option<i64>)>,
-}
-
-impl Seen {
-    /// How far the stream is behind, where that is known.
-    pub(crate) fn lag_bytes(&self) -> Option<u64> {
-        let (bytes, at) = self.lag?;
-        (at.elapsed() < LAG_KNOWN_FOR).then_some(bytes)
-    }
 }
 
 impl Board {
@@ -148,22 +47,13 @@ impl Board {
         let recorder = recorder.map_err(|e| internal(&e.to_string()))?;
         let metrics = recorder.handle();
         metrics::set_global_recorder(recorder).map_err(|e| internal(&e.to_string()))?;
-        describe();
+        meters::describe();
         // From the start, so that the first error of a kind is a change that an alarm can see.
         for kind in Kind::ALL {
             metrics::counter!("onramp_errors_total", "kind" => kind.word()).increment(0);
         }
         Ok(Board {
-            inner: Arc::new(Mutex::new(Seen {
-                phase: Phase::Starting("beginning"),
-                lag: None,
-                waiting: None,
-                pending: Vec::new(),
-                history_waits: None,
-                history: BTreeMap::new(),
-                progress: None,
-                committed: None,
-            })),
+            inner: Arc::default(),
             metrics,
         })
     }
@@ -191,13 +81,32 @@ impl Board {
         if phase != Phase::Streaming {
             seen.lag = None;
             seen.waiting = None;
+            seen.history_waits.clear();
+            seen.lag_seconds = None;
+            seen.on_its_way = Default::default();
         }
         seen.phase = phase;
     }
 
     /// How far the stream is behind.
     pub(crate) fn lag(&self, bytes: u64) {
-        self.seen().lag = Some((bytes, Instant::now()));
+        let mut seen = self.seen();
+        let kept = seen.log.map(|log| log.kept.bytes);
+        seen.lag = Some((bytes, Instant::now(), kept));
+    }
+
+    /// The log that the source keeps, measured now.
+    pub(crate) fn log(&self, kept: KeptLog) {
+        let mut seen = self.seen();
+        let rate = |before: &LogShown| {
+            let grown = kept.written_bytes.checked_sub(before.kept.written_bytes)?;
+            Some(grown as f64 / before.at.elapsed().as_secs_f64().max(0.001))
+        };
+        seen.log = Some(LogShown {
+            kept,
+            bytes_per_second: seen.log.as_ref().and_then(rate),
+            at: Instant::now(),
+        });
     }
 
     /// What the start or publishing waits for.
@@ -214,9 +123,14 @@ impl Board {
         seen.pending = pending;
     }
 
-    /// Which transactions the reading of tables waits for.
-    pub(crate) fn history_waits(&self, why: Option<String>) {
-        self.seen().history_waits = why;
+    /// Which products' tables cannot be read yet.
+    pub(crate) fn history_waits(&self, waits: Vec<HistoryWait>) {
+        self.seen().history_waits = waits;
+    }
+
+    /// Something is on its way into Kafka; whether it holds events, and where it ends.
+    pub(crate) fn handed_over(&self, events: bool, boundary: Option<&Arc<str>>) {
+        self.seen().on_its_way.handed_over(events, boundary);
     }
 
     /// How far a product's run is.
@@ -224,6 +138,7 @@ impl Board {
         let of = |name: &'static str| metrics::gauge!(name, "product" => product.to_owned());
         of("onramp_history_rows").set(shown.record.rows as f64);
         of("onramp_history_rows_estimate").set(shown.rows_estimate.unwrap_or(0) as f64);
+        of("onramp_history_bytes_estimate").set(shown.bytes_estimate.unwrap_or(0) as f64);
         of("onramp_history_rows_per_second").set(shown.rows_per_second());
         of("onramp_history_seconds_left").set(shown.seconds_left().unwrap_or(f64::NAN));
         let running = shown.record.stage != Stage::Done;
@@ -236,12 +151,38 @@ impl Board {
         metrics::gauge!("onramp_gaps").set(progress.gaps.len() as f64);
         let mut seen = self.seen();
         seen.committed = None;
+        seen.released.clear();
         seen.progress = Some(progress);
     }
 
-    /// Everything up to a position is published.
-    pub(crate) fn committed(&self, position: Arc<str>, source_commit_us: Option<i64>) {
-        self.seen().committed = Some((position, source_commit_us));
+    /// A product's run goes on into Kafka; it is shown once a commit holds this record of it.
+    pub(crate) fn history_released(&self, product: &str, record: String, shown: HistoryShown) {
+        let released = (product.to_owned(), record, shown);
+        self.seen().released.push(released);
+    }
+
+    /// Something is published.
+    pub(crate) fn committed(&self, committed: &Committed, lag_seconds: f64) {
+        let mut seen = self.seen();
+        seen.on_its_way.committed(&committed.position);
+        // A commit without a newer source transaction says nothing of how late it was.
+        let commit_us = committed.source_commit_us;
+        let newer = seen
+            .committed
+            .as_ref()
+            .is_none_or(|(_, us)| *us != commit_us);
+        if newer || seen.lag_seconds.is_none() {
+            seen.lag_seconds = Some(lag_seconds);
+        }
+        seen.committed = Some((committed.position.clone(), commit_us));
+        let there = |(_, record, _): &mut (String, String, HistoryShown)| {
+            committed.notes.iter().any(|(_, note)| note == record)
+        };
+        let published: Vec<_> = seen.released.extract_if(.., there).collect();
+        drop(seen);
+        for (product, _, shown) in published {
+            self.history(&product, shown);
+        }
     }
 
     /// Everything that was told.
@@ -258,10 +199,15 @@ impl Board {
             ),
             // The others stream: nobody is to be kept from them.
             (Phase::Streaming, None) => {
-                let line =
-                    |p: &PendingShown| format!("not yet {}: {} {}\n", p.product, p.table, p.why);
-                let pending: String = seen.pending.iter().map(line).collect();
-                (StatusCode::OK, format!("streaming\n{pending}"))
+                let mut text = String::from("streaming\n");
+                for p in &seen.pending {
+                    text.push_str(&format!("not yet {}: {} {}\n", p.product, p.table, p.why));
+                }
+                // A wait of the tables' reading holds up no change.
+                for wait in &seen.history_waits {
+                    text.push_str(&format!("history of {}\n", wait.words()));
+                }
+                (StatusCode::OK, text)
             }
             (Phase::Standby(holder), _) => (StatusCode::OK, format!("standby: {holder} streams\n")),
             (Phase::Starting(what), waiting) => {
@@ -280,6 +226,12 @@ impl Board {
         }
     }
 
+    /// What is measured, with what can only be told when somebody asks.
+    fn render(&self) -> String {
+        meters::set(&self.told());
+        self.metrics.render()
+    }
+
     fn caught_up(&self) -> (StatusCode, String) {
         let seen = self.seen();
         match (&seen.phase, seen.lag_bytes()) {
@@ -294,74 +246,6 @@ impl Board {
             _ => (StatusCode::SERVICE_UNAVAILABLE, "not known\n".into()),
         }
     }
-}
-
-/// What each metric says, for whoever reads /metrics.
-fn describe() {
-    use metrics::{describe_counter, describe_gauge, describe_histogram};
-    describe_counter!(
-        "onramp_rows_total",
-        "Changed rows read from the log and committed."
-    );
-    describe_counter!(
-        "onramp_events_total",
-        "Events committed to Kafka, by product."
-    );
-    describe_counter!(
-        "onramp_event_bytes_total",
-        "Bytes of committed events, keys, values and headers, by product."
-    );
-    describe_counter!("onramp_commits_total", "Kafka transactions committed.");
-    describe_counter!("onramp_aborts_total", "Kafka transactions aborted.");
-    describe_counter!("onramp_errors_total", "Attempts that failed, by kind.");
-    describe_histogram!(
-        "onramp_commit_seconds",
-        "How long the commit of a Kafka transaction took."
-    );
-    describe_gauge!(
-        "onramp_transaction_open",
-        "1 while a Kafka transaction is open."
-    );
-    describe_gauge!(
-        "onramp_lag_bytes",
-        "Log that the source has and that is not yet read."
-    );
-    describe_gauge!(
-        "onramp_lag_seconds",
-        "From the source's commit to Kafka's, for the last source transaction committed."
-    );
-    describe_gauge!(
-        "onramp_history_rows",
-        "Rows that were there already and are published, by product."
-    );
-    describe_gauge!(
-        "onramp_history_rows_estimate",
-        "Rows that the source counted, roughly, when the run began."
-    );
-    describe_gauge!(
-        "onramp_history_rows_per_second",
-        "How fast rows that were there already are published."
-    );
-    describe_gauge!(
-        "onramp_history_seconds_left",
-        "How long the run will take at this rate; not a number where that is not known."
-    );
-    describe_gauge!(
-        "onramp_history_running",
-        "1 while rows that were there already are being published."
-    );
-    describe_gauge!(
-        "onramp_product_pending",
-        "1 while a new product is left out because its table is locked."
-    );
-    describe_gauge!(
-        "onramp_gaps",
-        "Stretches of the source's log that were lost before they were published."
-    );
-    describe_gauge!(
-        "onramp_source_retained_bytes",
-        "Log that the source keeps for this gateway."
-    );
 }
 
 /// Serves until the runtime ends. The address is bound when this returns.
@@ -391,7 +275,7 @@ pub(crate) async fn serve(board: Board, listen: SocketAddr) -> Result<(), Failur
         )
         .route(
             "/metrics",
-            get(|State(board): State<Board>| async move { board.metrics.render() }),
+            get(|State(board): State<Board>| async move { board.render() }),
         )
         .with_state(board);
     tokio::spawn(async move {
