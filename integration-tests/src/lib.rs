@@ -17,6 +17,7 @@ mod scenario;
 pub mod seam;
 mod servers;
 pub mod standby;
+pub mod switch;
 
 pub use consumer::{Event, Extent, consume, extent, latest_by_key, records};
 pub use gateway::{Gateway, binary};

@@ -1,5 +1,6 @@
 //! Every commit is in the log before anybody sees it, all the time: rows are read to the end all
-//! the same, and no key steps back.
+//! the same, and no key steps back. And rows are never read from a server that was promoted
+//! meanwhile.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -8,7 +9,10 @@ use std::time::Duration;
 use onramp_integration_tests::history::{PRODUCT, TABLE};
 use onramp_integration_tests::seam::{done, run, versions};
 use onramp_integration_tests::standby::{NAME, Standby};
-use onramp_integration_tests::{Gateway, Scenario, consume, latest_by_key, model, until};
+use onramp_integration_tests::switch::{Switch, address};
+use onramp_integration_tests::{
+    Gateway, Private, Scenario, connect, consume, latest_by_key, model, until,
+};
 
 const ROWS: i64 = 300;
 const WRITERS: i64 = 4;
@@ -89,5 +93,58 @@ async fn history_ends_under_steady_commits_that_a_slow_standby_confirms() {
         assert!(steps, "key {key}: {told:?}");
     }
     assert!(gateway.stop().await.success());
+    scenario.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_not_read_from_a_server_that_was_promoted_meanwhile() {
+    let primary = Private::start(&["postgres15"]).await;
+    let mut scenario = Scenario::on(primary.servers(), TABLE).await;
+    let fill = "INSERT INTO acct SELECT n, -n, 'old' FROM generate_series(1, 1500) n";
+    run(&scenario.db, fill).await;
+    let standby = primary.standby().await;
+    scenario.db = scenario.connect().await;
+    let there = connect(&standby.servers().database(&scenario.name)).await;
+    let deadline = Duration::from_secs(60);
+    until("the standby to have the rows", deadline, async || {
+        let row = there.query_one("SELECT count(*) FROM acct", &[]).await;
+        row.is_ok_and(|row| row.get::<_, i64>(0) == 1500)
+    })
+    .await;
+    run(&there, "SELECT pg_promote()").await;
+    run(&there, "UPDATE acct SET ver = 999").await;
+
+    let (here, there) = (
+        address(&scenario.servers.postgres),
+        address(&standby.servers().postgres),
+    );
+    let switch = Switch::to(&here).await;
+    let file = scenario.gateway_file("snapshot: { readers: 2, chunk_rows: 2 }\n");
+    scenario.write("onramp.yaml", &file.replace(&here, &switch.address));
+    scenario.write("products/accounts.yaml", PRODUCT);
+    let mut gateway = Gateway::reading(&scenario).await;
+    let topic = scenario.topic("accounts.v1");
+    until("the first rows", deadline, async || {
+        consume(&scenario.servers, &topic).await.len() >= 20
+    })
+    .await;
+    // The log goes on as it did; whoever connects anew gets to the other one.
+    switch.lead_to(&there);
+    let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                WHERE datname = current_database() AND application_name LIKE '%reader'";
+    let ended = scenario.db.query_one(end, &[]).await.unwrap();
+    assert!(ended.get::<_, i64>(0) > 0, "readers were at work");
+    let output = gateway.refuses(66, "ONR-424").await;
+    assert!(output.contains("ONR-461"), "{output}");
+    let events = consume(&scenario.servers, &topic).await;
+    assert!(events.len() < 1500, "the rows were read too soon");
+    for event in &events {
+        let version = event.value.as_ref().and_then(|v| v["version"].as_i64());
+        assert!(
+            version < Some(0),
+            "key {} is of the other server",
+            event.key
+        );
+    }
     scenario.close().await;
 }

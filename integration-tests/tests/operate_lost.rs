@@ -9,6 +9,7 @@ use onramp_integration_tests::operate::{
     recovered_from, recovers, refused, status,
 };
 use onramp_integration_tests::seam::{run, versions};
+use onramp_integration_tests::switch::address;
 use onramp_integration_tests::{Gateway, Private, Scenario, Servers, connect, consume, until};
 
 /// Log that is of no product, so that a position lies well behind another.
@@ -24,17 +25,12 @@ async fn published(scenario: &Scenario) {
 
 /// The scenario's database is found there from now on.
 async fn moved(scenario: &mut Scenario, servers: &Servers) {
-    let file = std::fs::read_to_string(scenario.config()).unwrap();
+    let file = std::fs::read_to_string(scenario.config()).expect("it was written");
     let before = scenario.servers.database("");
     let (before, now) = (address(&before), address(&servers.postgres));
     scenario.write("onramp.yaml", &file.replace(&before, &now));
     scenario.servers = servers.clone();
     scenario.db = scenario.connect().await;
-}
-
-fn address(url: &str) -> String {
-    let rest = url.split_once('@').unwrap().1;
-    rest.split_once('/').unwrap().0.to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,6 +98,11 @@ async fn a_server_that_was_set_back_is_recovered_from() {
     scenario.close().await;
 }
 
+async fn none(scenario: &Scenario, sql: &str) -> bool {
+    let rows = scenario.db.query(sql, &[]).await;
+    rows.expect("the server answers").is_empty()
+}
+
 /// Begins to recover, and kills that when it has dropped the slot and not yet made another.
 async fn killed_without_a_slot(scenario: &Scenario) {
     // To make a slot waits for every transaction that has written.
@@ -109,23 +110,23 @@ async fn killed_without_a_slot(scenario: &Scenario) {
     run(&open, "BEGIN; CREATE TABLE held (n int)").await;
     let mut recover = command(scenario, "recover", &["--yes"]);
     recover.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut recover = recover.spawn().unwrap();
+    let mut recover = recover.spawn().expect("the binary onramp is built");
     let making = "SELECT 1 FROM pg_stat_activity
         WHERE query LIKE '%pg_create_logical_replication_slot%' AND wait_event_type = 'Lock'
           AND datname = current_database()";
     until("the slot to be dropped", PATIENCE, async || {
-        !scenario.db.query(making, &[]).await.unwrap().is_empty()
+        !none(scenario, making).await
     })
     .await;
-    recover.kill().unwrap();
-    recover.wait().unwrap();
+    recover.kill().expect("it runs");
+    recover.wait().expect("it was started");
     run(&open, "ROLLBACK").await;
     // The server's process finds out by itself, or makes the slot first.
     let left = "SELECT 1 FROM pg_stat_activity
         WHERE query LIKE '%pg_create_logical_replication_slot%' AND state = 'active'
           AND datname = current_database() AND pid <> pg_backend_pid()";
     until("the server to give up", PATIENCE, async || {
-        scenario.db.query(left, &[]).await.unwrap().is_empty()
+        none(scenario, left).await
     })
     .await;
 }
@@ -178,7 +179,7 @@ async fn half_a_recovery_is_not_forgotten_when_the_log_outgrows_progress() {
 
 /// From now on the slot is a DBA's to make.
 fn slot_by_dba(scenario: &Scenario) {
-    let file = std::fs::read_to_string(scenario.config()).unwrap();
+    let file = std::fs::read_to_string(scenario.config()).expect("it was written");
     let named = format!("source:\n  slot: {}\n", scenario.slot());
     let file = file.replacen("source:\n", &named, 1);
     assert!(file.contains(&named));
@@ -283,12 +284,13 @@ async fn typed(scenario: &Scenario, answer: &str) -> (bool, String) {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());
     let mut child = terminal.spawn().expect("util-linux has script");
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(answer.as_bytes()).unwrap();
+    let mut stdin = child.stdin.take().expect("it is piped");
+    let typed = stdin.write_all(answer.as_bytes());
+    typed.expect("somebody reads");
     // An end of what is typed, where there was no line.
     drop(stdin);
     let output = tokio::task::spawn_blocking(move || child.wait_with_output());
-    let output = output.await.unwrap().unwrap();
+    let output = output.await.expect("no panic").expect("it ends");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     (output.status.success(), text)
 }

@@ -86,28 +86,27 @@ pub(super) async fn publish(
     let state_of = |p: &Product| seen.and_then(|s| s.products.get(&p.name.value.to_string()));
     let mut schemas = Vec::new();
     let mut specs = Vec::new();
+    let mut refused = Vec::new();
     for product in context.published() {
         let contract = onramp_translator::contract(product);
         let topic = product.name.value.to_string();
         let state = state_of(product);
         let level = level(product.compatibility);
         let before = state.is_some();
-        let value = publish_contract(
-            &registry,
-            &value_subject(&topic),
-            &contract.value_schema,
-            level,
-            before,
-        )
-        .await
-        .map_err(|f| of_product(f, &topic))?;
+        let subject = value_subject(&topic);
+        let value =
+            publish_contract(&registry, &subject, &contract.value_schema, level, before).await;
+        let value = each(value, &topic, &mut refused)?;
         let key = match &contract.key_schema {
             None => None,
-            Some(schema) => Some(
-                publish_contract(&registry, &key_subject(&topic), schema, level, before)
-                    .await
-                    .map_err(|f| of_product(f, &topic))?,
-            ),
+            Some(schema) => {
+                let subject = key_subject(&topic);
+                let key = publish_contract(&registry, &subject, schema, level, before).await;
+                Some(each(key, &topic, &mut refused)?)
+            }
+        };
+        let (Some(value), Some(key)) = (value, key.map_or(Some(None), |id| id.map(Some))) else {
+            continue;
         };
         specs.push(TopicSpec {
             topic: topic.clone(),
@@ -117,6 +116,9 @@ pub(super) async fn publish(
             topic_id: state.and_then(|s| s.topic_id.clone()),
         });
         schemas.push((contract, value, key));
+    }
+    if let Some(failure) = all(refused) {
+        return Err(failure);
     }
     let (kafka, gateway, instance) = (
         kafka.clone(),
@@ -190,8 +192,7 @@ pub(super) fn plan(
         if let Some(before) = before
             && before.key_schema_id != state.key_schema_id
         {
-            return Err(Failure::stop(
-                Kind::Configuration,
+            refused.push(
                 Finding::error(
                     &running::KEY_CHANGED,
                     product.name.place(),
@@ -199,8 +200,8 @@ pub(super) fn plan(
                 )
                 .because("the id of a key's schema is part of the key's bytes, and it is another than the one published so far")
                 .remedy("restore key_format and the registry's ids, or start a new version")
-                .of_product(name),
-            ));
+                .of_product(name.clone()),
+            );
         }
         let changed = before.is_some_and(|b| b.mapping_hash != state.mapping_hash);
         let run = seen.and_then(|s| s.histories.get(&name));
@@ -344,9 +345,32 @@ fn level(compatibility: Compatibility) -> Level {
     }
 }
 
-fn of_product(mut failure: Failure, product: &str) -> Failure {
-    for finding in &mut failure.findings {
-        finding.product.get_or_insert_with(|| product.to_owned());
+/// What was asked for; None where the product is refused for good, which is kept for the end, so that
+/// one start tells all of them. Trouble that may pass ends the start: the next product would meet it
+/// too.
+fn each<T>(
+    asked: Result<T, Failure>,
+    product: &str,
+    refused: &mut Vec<Failure>,
+) -> Result<Option<T>, Failure> {
+    match asked {
+        Ok(answer) => Ok(Some(answer)),
+        Err(mut failure) => {
+            for finding in &mut failure.findings {
+                finding.product.get_or_insert_with(|| product.to_owned());
+            }
+            if failure.retry {
+                return Err(failure);
+            }
+            refused.push(failure);
+            Ok(None)
+        }
     }
-    failure
+}
+
+/// All refusals as one, of the first one's kind.
+fn all(refused: Vec<Failure>) -> Option<Failure> {
+    let kind = refused.first()?.kind;
+    let findings = refused.into_iter().flat_map(|failure| failure.findings);
+    Some(Failure::all(kind, findings.collect()))
 }

@@ -99,7 +99,9 @@ pub struct TableEstimate {
 /// leaves it fit for the next. Between two calls no transaction is open and no lock is held.
 #[async_trait]
 pub trait TableReader: Send {
-    /// The columns that rows are ordered by, each row's its own: what a [`Bound`] holds.
+    /// The columns that rows are ordered by, each row's its own: what a [`Bound`] holds. Each with
+    /// everything that its order rests on, in words: a place among rows means nothing where any of
+    /// these is another.
     fn key(&self) -> &[String];
 
     /// How much there is to read.

@@ -59,6 +59,8 @@ pub struct Postgres {
     mapped: stream::Mapped,
     /// How far its transactions' numbers are known to have come.
     numbers: stream::Numbers,
+    /// The history whose log is read.
+    followed: stream::Followed,
     /// The session of the last question.
     kept: Kept,
 }
@@ -70,6 +72,7 @@ impl Postgres {
             names,
             mapped: stream::Mapped::default(),
             numbers: stream::Numbers::default(),
+            followed: stream::Followed::default(),
             kept: Kept::default(),
         }
     }
@@ -158,7 +161,7 @@ impl Connector for Postgres {
             return Ok(Acquired::Held(holder));
         }
         let (mapped, numbers) = (self.mapped.clone(), self.numbers.clone());
-        stream::acquire(&self.names, instance, mapped, numbers).await
+        stream::acquire(&self.names, instance, mapped, numbers, &self.followed).await
     }
 
     fn compare(&self, a: &Position, b: &Position) -> Result<Option<Ordering>, Failure> {
@@ -174,7 +177,7 @@ impl Connector for Postgres {
     }
 
     async fn visibility(&self) -> Result<Arc<dyn Visibility>, Failure> {
-        chunk::visibility(&self.session().await?, &self.numbers).await
+        chunk::visibility(&self.session().await?, &self.numbers, &self.followed).await
     }
 
     async fn waits_for(&self, number: u64) -> Result<Vec<String>, Failure> {
@@ -182,8 +185,9 @@ impl Connector for Postgres {
     }
 
     async fn table_reader(&self, table: &ChunkTable) -> Result<Box<dyn TableReader>, Failure> {
-        let target = &self.names.target;
-        let reader = chunk::Reader::new(target, &self.mapped, &self.numbers, table).await?;
+        let (target, numbers) = (&self.names.target, &self.numbers);
+        let reader =
+            chunk::Reader::new(target, &self.mapped, numbers, &self.followed, table).await?;
         Ok(Box::new(reader))
     }
 }

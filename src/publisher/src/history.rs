@@ -46,7 +46,8 @@ pub struct HistoryRecord {
     pub cause: Cause,
     /// How far it is.
     pub stage: Stage,
-    /// The columns that rows are read by, with their types; empty before the first chunk.
+    /// The columns that rows are read by, each with what its order rests on; empty before the first
+    /// chunk.
     pub key: Vec<String>,
     /// The last key published, in the source's own text; absent before the first chunk.
     #[serde(default, skip_serializing_if = "Option::is_none")]

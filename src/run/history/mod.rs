@@ -20,6 +20,13 @@
 //! 4. Where a run reconciles, keys whose last event is older than the run get tombstones in the end
 //!    ([`ghosts`]), unless a live change touched them meanwhile.
 //!
+//! All of this goes by the product's key, whatever order rows are read in: a chunk's row is never
+//! older than what is published of its key. Where rows are read by another key than the product's,
+//! a row that moves from among those that were read to among those that were not is read again. If
+//! the change was forgotten by then its key is told by a second snapshot event, of the same id as the
+//! first, that repeats what the change told. To prevent that would take a memory as large as the
+//! table.
+//!
 //! Readers ([`reader`]) have threads and connections of their own. Released chunks go the way of all
 //! events, between two source transactions, with their progress in the same Kafka transaction.
 //! Nothing is written to the source.

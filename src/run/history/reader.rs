@@ -354,9 +354,11 @@ impl<'r> Reader<'r> {
 
     /// After a failure that may pass: waits a little.
     async fn pause(&mut self, failure: Failure, pause: &mut Duration) -> Result<(), Failure> {
-        // Behind another key the places of this run mean nothing: it is begun again.
-        let other_key = |f: &onramp_finding::Finding| f.code.id == source::READING_KEY_CHANGED.id;
-        if !failure.retry || failure.findings.iter().any(other_key) {
+        // Behind another key the places of this run mean nothing, and on another server its numbers:
+        // it is begun again.
+        let anew = [&source::READING_KEY_CHANGED, &source::READ_ELSEWHERE];
+        let other = |f: &onramp_finding::Finding| anew.contains(&f.code);
+        if !failure.retry || failure.findings.iter().any(other) {
             return Err(failure);
         }
         tracing::warn!(why = %one_line(&failure), "a chunk is read again");

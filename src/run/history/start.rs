@@ -149,29 +149,15 @@ fn narrowed(mapped: &Mapped, filter: Option<&str>) -> Mapped {
     }
 }
 
-/// The key's columns with their types: a place among rows means nothing under another order.
-fn typed(key: &[String], table: &ChunkTable) -> Vec<String> {
-    let columns = &table.description.columns;
-    let of = |name: &String| columns.iter().find(|c| c.name == *name);
-    key.iter()
-        .map(|name| {
-            of(name).map_or_else(
-                || name.clone(),
-                |column| format!("{name} {}", column.type_name),
-            )
-        })
-        .collect()
-}
-
 /// Opens a table: its key and how much there is.
 async fn open_one(parts: &Parts, mut one: Together, floor: u64) -> Result<Opened, Failure> {
     let mut table = parts.connector.table_reader(&one.table).await?;
     let estimate = table.estimate().await?;
     let rows = estimate.rows.unwrap_or_default();
-    let key = typed(table.key(), &one.table);
+    let key = table.key().to_vec();
     for (product, record) in &mut one.records {
         if record.after.is_some() && record.key != key {
-            tracing::warn!(%product, "the table's key changed: its rows are read from the start");
+            tracing::warn!(%product, "the table's key, or its order, changed: its rows are read from the start");
             record.after = None;
             record.rows = 0;
             // Its snapshot events have ids of their own: what was told before may be told again.

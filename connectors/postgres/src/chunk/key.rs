@@ -15,6 +15,8 @@ pub(super) struct KeyColumn {
     type_name: String,
     /// The index's collation where it is not the column's.
     collation: Option<String>,
+    /// By what its texts are ordered: a collation, whose it is, and its version here.
+    order: Option<String>,
 }
 
 /// A unique index over columns that are never null.
@@ -27,6 +29,9 @@ pub(super) struct Key {
     pub(super) columns: Vec<KeyColumn>,
     /// The schema of the operators that the index is ordered by.
     operators: String,
+    /// The collations by which the index may have been built otherwise than it is read, with how
+    /// their versions differ.
+    pub(super) outdated: Vec<String>,
 }
 
 /// What rows are called in every statement. Unqualified, a key column in ORDER BY would mean the
@@ -35,7 +40,9 @@ pub(super) const ROW: &str = "r";
 
 // The comparisons have to be those that the index is ordered by: written by name alone, those of a
 // type from an extension would be looked for in pg_catalog and another type's be found. A NOT NULL
-// that is not validated yet (from 18 on) lets nulls stand.
+// that is not validated yet (from 18 on) lets nulls stand. Texts are ordered by a collation of the
+// system's library or of ICU, which another machine has in another version; what these columns are
+// called changed from release to release, so they are looked up by name.
 const INDEXES: &str = "
 SELECT x.indexrelid, i.relname::text, x.indisprimary, a.attname::text, a.atttypid,
        format_type(a.atttypid, -1),
@@ -44,8 +51,27 @@ SELECT x.indexrelid, i.relname::text, x.indisprimary, a.attname::text, a.atttypi
        n.nspname::text, x.indoption[k.n] & 1 = 1,
        p.opcdefault AND t.typsend <> 0 AND a.attnotnull AND o.oprname = '>'
          AND NOT EXISTS (SELECT FROM pg_constraint u WHERE u.conrelid = a.attrelid
-              AND u.contype = 'n' AND NOT u.convalidated AND u.conkey = ARRAY[a.attnum])
+              AND u.contype = 'n' AND NOT u.convalidated AND u.conkey = ARRAY[a.attnum]),
+       CASE WHEN c.collprovider = 'd'
+            THEN concat_ws(' ', 'collate default', db.datlocprovider,
+                   coalesce(dbj ->> 'datlocale', dbj ->> 'daticulocale', db.datcollate),
+                   dbj ->> 'daticurules', pg_database_collation_actual_version(db.oid))
+            WHEN c.oid IS NOT NULL
+            THEN concat_ws(' ', format('collate %I.%I', cn.nspname, c.collname), c.collprovider,
+                   coalesce(cj ->> 'colllocale', cj ->> 'colliculocale', c.collcollate),
+                   cj ->> 'collicurules', pg_collation_actual_version(c.oid))
+       END,
+       CASE WHEN c.collprovider = 'd' AND db.datcollversion <> pg_database_collation_actual_version(db.oid)
+            THEN format('the database''s own is of version %s here, and was of %s',
+                   pg_database_collation_actual_version(db.oid), db.datcollversion)
+            WHEN c.collprovider <> 'd' AND c.collversion <> pg_collation_actual_version(c.oid)
+            THEN format('%I.%I is of version %s here, and was of %s', cn.nspname, c.collname,
+                   pg_collation_actual_version(c.oid), c.collversion)
+       END
   FROM pg_index x
+ CROSS JOIN (SELECT d.oid, d.datlocprovider::text, d.datcollate::text, d.datcollversion,
+                    to_jsonb(d) AS dbj
+               FROM pg_database d WHERE d.datname = current_database()) db
   JOIN pg_class i ON i.oid = x.indexrelid
   JOIN pg_am m ON m.oid = i.relam AND m.amname = 'btree'
  CROSS JOIN generate_series(0, x.indnkeyatts - 1) k(n)
@@ -58,6 +84,7 @@ SELECT x.indexrelid, i.relname::text, x.indisprimary, a.attname::text, a.atttypi
   JOIN pg_namespace n ON n.oid = o.oprnamespace
   LEFT JOIN pg_collation c ON c.oid = x.indcollation[k.n]
   LEFT JOIN pg_namespace cn ON cn.oid = c.collnamespace
+  LEFT JOIN LATERAL (SELECT to_jsonb(c) AS cj) cs ON true
  WHERE x.indrelid = $1 AND x.indisunique AND x.indisvalid AND x.indislive AND x.indimmediate
    AND x.indpred IS NULL AND x.indexprs IS NULL
  ORDER BY NOT x.indisprimary, x.indnkeyatts, i.relname, x.indexrelid, k.n";
@@ -82,6 +109,7 @@ pub(super) async fn find(session: &Session, table: u32) -> Result<Option<Key>, F
                 primary: row.get(2),
                 columns: Vec::new(),
                 operators: candidate.operators.clone(),
+                outdated: Vec::new(),
             };
             keys.push((key, Vec::new()));
         }
@@ -91,7 +119,9 @@ pub(super) async fn find(session: &Session, table: u32) -> Result<Option<Key>, F
                 oid: row.get(4),
                 type_name: row.get(5),
                 collation: row.get(6),
+                order: row.get(10),
             });
+            key.outdated.extend(row.get::<_, Option<String>>(11));
             candidates.push(candidate);
         }
     }
@@ -116,6 +146,16 @@ impl Key {
     /// The columns' names, in the key's order.
     pub(super) fn names(&self) -> Vec<String> {
         self.columns.iter().map(|c| c.name.clone()).collect()
+    }
+
+    /// Each column with what its order rests on, in words that stay the same as long as that does.
+    pub(super) fn ordered(&self) -> Vec<String> {
+        let words = |column: &KeyColumn| {
+            let order = column.order.as_ref();
+            let order = order.map_or_else(String::new, |order| format!(" {order}"));
+            format!("{} {}{order}", column.name, column.type_name)
+        };
+        self.columns.iter().map(words).collect()
     }
 
     /// What ORDER BY takes.
@@ -183,6 +223,7 @@ mod tests {
             oid: 0,
             type_name: type_name.into(),
             collation: collation.map(str::to_owned),
+            order: collation.map(|name| format!("collate {name} c C")),
         };
         let key = Key {
             index: 1,
@@ -193,7 +234,12 @@ mod tests {
                 column("n", "integer", None),
             ],
             operators: "pg_catalog".into(),
+            outdated: Vec::new(),
         };
+        assert_eq!(
+            key.ordered(),
+            ["a\"b bpchar collate pg_catalog.\"C\" c C", "n integer"]
+        );
         let bound = Bound(vec!["it's".into(), "-7".into()]);
         assert_eq!(
             key.behind(&bound).unwrap(),

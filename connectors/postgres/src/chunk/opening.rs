@@ -8,14 +8,21 @@ use onramp_finding::Failure;
 use super::client::Texts;
 use super::snapshot;
 use crate::lsn::Lsn;
+use crate::stream::{Followed, HISTORY};
 
 /// What is selected first of all. The snapshot is the transaction's own; the position is read after
 /// it was taken, so every commit that it sees lies before.
-pub(super) const OPENING: &str = "pg_is_in_recovery()::text, pg_current_snapshot()::text,
+const OPENING: &str = "pg_is_in_recovery()::text, pg_current_snapshot()::text,
     CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_insert_lsn() END::text,
     current_setting('wal_block_size'), pg_size_bytes(current_setting('wal_segment_size'))::text";
-/// The column behind them: the table's mark.
-const MARK: usize = 5;
+/// The columns behind them: which history that is, and the table's mark.
+const HERE: usize = 5;
+const MARK: usize = 6;
+
+/// The select list, with the expression of a table's mark.
+pub(super) fn opening(mark_sql: &str) -> String {
+    format!("{OPENING}, {HISTORY}, {mark_sql}")
+}
 
 /// What that says.
 pub(super) struct Opening {
@@ -27,10 +34,12 @@ pub(super) struct Opening {
 impl Opening {
     pub(super) fn read(
         rows: &[Texts],
+        followed: &Followed,
         strange: impl FnOnce() -> Failure,
     ) -> Result<Opening, Failure> {
         let row = rows.first().map(Vec::as_slice).unwrap_or_default();
         let text = |place: usize| row.get(place).and_then(Option::as_deref);
+        followed.check(text(HERE))?;
         let standby = text(0) != Some("false");
         let snapshot = snapshot::judge(standby, text(1).unwrap_or_default())?;
         let number = |place: usize| text(place).and_then(|text| text.parse::<u64>().ok());

@@ -11,10 +11,10 @@ use onramp_finding::{Failure, Finding, Kind, Place};
 use super::client::{Client, Copied, End, Texts, failure};
 use super::copy::{self, Most, Rows};
 use super::key::ROW;
-use super::opening::{OPENING, Opening};
+use super::opening::{Opening, opening};
 use super::shape::{self, Shape};
 use crate::catalogue::session::Session;
-use crate::stream::{Mapped, Numbers};
+use crate::stream::{Followed, Mapped, Numbers};
 use crate::target::Target;
 use crate::wire::{ServerError, WireError};
 
@@ -28,6 +28,7 @@ pub(crate) struct Reader {
     target: Target,
     mapped: Mapped,
     numbers: Numbers,
+    followed: Followed,
     table: ChunkTable,
     shape: Shape,
     /// What [`TableReader::key`] tells.
@@ -44,6 +45,7 @@ impl Reader {
         target: &Target,
         mapped: &Mapped,
         numbers: &Numbers,
+        followed: &Followed,
         table: &ChunkTable,
     ) -> Result<Reader, Failure> {
         let shape = Shape::read(&Session::open(target).await?, table).await?;
@@ -56,8 +58,9 @@ impl Reader {
             target: target.clone(),
             mapped: mapped.clone(),
             numbers: numbers.clone(),
+            followed: followed.clone(),
             table: table.clone(),
-            key: shape.key.names(),
+            key: shape.key.ordered(),
             shape,
             client: None,
             row_bytes: None,
@@ -132,10 +135,11 @@ impl Reader {
         Ok(format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
              LOCK TABLE {from} IN ACCESS SHARE MODE;
-             SELECT {OPENING}, {mark_sql};
+             SELECT {};
              COPY (SELECT {columns} FROM {from} AS {ROW}{within} ORDER BY {} LIMIT {})
                TO STDOUT (FORMAT binary);
              COMMIT",
+            opening(mark_sql),
             key.order(),
             u64::from(rows) + 1,
         ))
@@ -202,7 +206,8 @@ impl Reader {
                 _ => Err(self.strange("a transaction without an answer")),
             };
         }
-        let opening = Opening::read(&rows, || self.strange("a position in the log"))?;
+        let strange = || self.strange("a position in the log");
+        let opening = Opening::read(&rows, &self.followed, strange)?;
         self.numbers.reached(opening.visibility.next());
         // Before anything that an altered table may have caused is taken for an error.
         if opening.mark.as_deref() != Some(&self.shape.mark) {

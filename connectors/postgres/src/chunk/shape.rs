@@ -54,6 +54,9 @@ impl Shape {
         let Some(key) = key::find(session, oid).await? else {
             return Err(no_key(name));
         };
+        if !key.outdated.is_empty() {
+            return Err(outdated(name, &key));
+        }
         let mut wanted = key.names();
         wanted.extend(table.columns.iter().cloned());
         let rows = session.query(COLUMNS, &[&oid, &wanted]).await?;
@@ -109,10 +112,10 @@ fn mark(table: &Ident, index: u32, columns: &[String]) -> String {
     let names: Vec<String> = columns.iter().map(|name| sql::literal(name)).collect();
     format!(
         "(SELECT concat_ws(' ', c.oid, c.relkind,
-           (SELECT x.indexrelid FROM pg_index x WHERE x.indexrelid = {index} AND x.indrelid = c.oid
-               AND x.indisvalid AND x.indisunique),
+           (SELECT concat_ws(' ', x.indexrelid, x.indcollation) FROM pg_index x
+             WHERE x.indexrelid = {index} AND x.indrelid = c.oid AND x.indisvalid AND x.indisunique),
            (SELECT string_agg(concat_ws(' ', a.attnum, a.atttypid, a.atttypmod, a.attnotnull,
-                     a.attname), ',' ORDER BY a.attnum)
+                     a.attcollation, a.attname), ',' ORDER BY a.attnum)
               FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
                AND a.attname::text = ANY (ARRAY[{}])))
           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -182,6 +185,25 @@ pub(super) fn key_changed(table: &Ident) -> Failure {
         )
         .because(code.reason)
         .remedy(code.remedy),
+    )
+}
+
+/// The failure for a key whose index may be out of order.
+fn outdated(table: &Ident, key: &Key) -> Failure {
+    let code = &codes::COLLATION_OUTDATED;
+    let message = format!(
+        "index {}, by which {table} is read, may be out of order",
+        key.index_name
+    );
+    let reason = format!(
+        "it orders texts by a collation that is another than when it was built: {}",
+        key.outdated.join("; ")
+    );
+    Failure::stop(
+        Kind::Source,
+        Finding::error(code, at(table), message)
+            .because(reason)
+            .remedy(code.remedy),
     )
 }
 

@@ -7,7 +7,7 @@ use onramp_finding::codes::source as codes;
 use onramp_finding::{Failure, Finding, Kind, Place};
 
 use crate::catalogue::session::Session;
-use crate::stream::{Numbers, near};
+use crate::stream::{Followed, HISTORY, Numbers, near};
 
 /// A `pg_snapshot`: which transactions are seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,10 +87,12 @@ const MOMENT: &str = "SELECT pg_is_in_recovery(), pg_current_snapshot()::text";
 pub(crate) async fn visibility(
     session: &Session,
     numbers: &Numbers,
+    followed: &Followed,
 ) -> Result<Arc<dyn Visibility>, Failure> {
     // Two statements, since each has a snapshot of its own, taken when it starts.
     let open = session.query(BEGUN, &[]).await?;
-    let row = session.one(MOMENT, &[]).await?;
+    let row = session.one(&format!("{MOMENT}, {HISTORY}"), &[]).await?;
+    followed.check(row.get(2))?;
     let snapshot = judge(row.get(0), row.get(1))?;
     let begun = open
         .iter()

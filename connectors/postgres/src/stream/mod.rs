@@ -19,6 +19,7 @@ use crate::wire::{Connection, Transport, WireError};
 
 mod assemble;
 mod feedback;
+mod followed;
 mod mapped;
 mod message;
 mod number;
@@ -29,6 +30,7 @@ mod tables;
 mod tuple;
 
 use feedback::Shared;
+pub(crate) use followed::{Followed, HISTORY};
 pub(crate) use mapped::Mapped;
 pub(crate) use number::{Numbers, near};
 use reader::LogStream;
@@ -36,7 +38,7 @@ use reader::LogStream;
 /// The slot is somebody else's (SQLSTATE object_in_use).
 const IN_USE: &str = "55006";
 /// From where 32-bit numbers in the log are widened.
-const NEXT_NUMBER: &str = "SELECT pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())";
+const NEXT_NUMBER: &str = "pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())";
 /// A batch's places are 32 bits wide; this keeps them so.
 const BYTES_MAX: usize = 1 << 30;
 
@@ -46,6 +48,7 @@ pub(crate) async fn acquire(
     instance: &Instance,
     mapped: Mapped,
     numbers: Numbers,
+    followed: &Followed,
 ) -> Result<Acquired, Failure> {
     let mut target = names.target.clone();
     if !target.application_name.contains(&*instance.0) {
@@ -53,11 +56,13 @@ pub(crate) async fn acquire(
     }
     let mut connection = Connection::open(&target, &target.application_name).await?;
     let reached = connection
-        .query(NEXT_NUMBER)
+        .query(&format!("SELECT {NEXT_NUMBER}, {HISTORY}"))
         .await
         .map_err(|error| error.failure(&target, false))?;
-    let reached = reached.first().and_then(|row| row.first()?.as_deref());
-    match reached.and_then(|text| text.parse().ok()) {
+    let row = reached.first().map(Vec::as_slice).unwrap_or_default();
+    let text = |place: usize| row.get(place).and_then(Option::as_deref);
+    followed.set(text(1).map(str::to_owned));
+    match text(0).and_then(|text| text.parse().ok()) {
         Some(number) => numbers.reached(number),
         None => {
             let error = WireError::Protocol("the next transaction's number".into());

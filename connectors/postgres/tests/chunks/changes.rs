@@ -111,6 +111,41 @@ async fn what_falsifies_one_stops_before_its_first_row() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_ordered_otherwise_is_another() {
+    for server in SERVERS {
+        let db = Database::new(server, "ordered").await;
+        db.run(
+            "CREATE TABLE t (k text COLLATE \"en-x-icu\" PRIMARY KEY, v int);
+             INSERT INTO t SELECT chr(96 + n), n FROM generate_series(1, 20) n",
+        )
+        .await;
+        let mut reader = db.reader("t", &["v"]).await.unwrap();
+        let before = reader.key().to_vec();
+        assert!(
+            before[0].starts_with("k text collate pg_catalog.\"en-x-icu\" i en"),
+            "{before:?}"
+        );
+        let mut batch = Batch::default();
+        let first = after(&mut *reader, None, rows(5), &mut batch).await;
+        db.run("ALTER TABLE t ALTER k TYPE text COLLATE \"C\"")
+            .await;
+        let next = after(&mut *reader, first.unwrap().last, ALL, &mut batch).await;
+        assert_eq!(next.unwrap_err().findings[0].code.id, "ONR-441");
+        let reader = db.reader("t", &["v"]).await.unwrap();
+        assert_eq!(reader.key(), ["k text collate pg_catalog.\"C\" c C"]);
+        db.run("ALTER TABLE t ALTER k TYPE text COLLATE \"default\"")
+            .await;
+        let reader = db.reader("t", &["v"]).await.unwrap();
+        assert!(
+            reader.key()[0].starts_with("k text collate default "),
+            "{:?}",
+            reader.key()
+        );
+        db.end().await;
+    }
+}
+
+#[tokio::test]
 async fn a_place_of_another_key_is_refused() {
     for server in SERVERS {
         let db = Database::new(server, "places").await;

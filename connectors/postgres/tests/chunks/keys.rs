@@ -298,7 +298,7 @@ async fn an_empty_table_and_its_heirs_bring_nothing() {
         .await;
         for table in ["t", "root"] {
             let mut reader = db.reader(table, &["v"]).await.unwrap();
-            assert_eq!(reader.key(), ["k"]);
+            assert_eq!(reader.key(), ["k integer"]);
             assert_eq!(reader.bound(None, 1).await.unwrap(), None);
             let mut batch = Batch::default();
             let chunk = after(&mut *reader, None, rows(1), &mut batch)

@@ -389,6 +389,24 @@ pub static LITTLE_ROOM: Code = Code {
     remedy: "Raise max_slot_wal_keep_size, or end the transactions that hold the slot back (the oldest in pg_stat_activity and pg_prepared_xacts), until the run is done.",
 };
 
+/// Collation of another version than the index was built with.
+pub static COLLATION_OUTDATED: Code = Code {
+    id: "ONR-460",
+    title: "collation of another version than the index was built with",
+    reason: "Rows that are there already are read along an index, which orders texts as the system's library or ICU did when it was built. A version that orders them otherwise, as another release of the operating system brings, does not find its way in it: rows would be left out without a word.",
+    example: "SELECT datcollversion, pg_database_collation_actual_version(oid) FROM pg_database; -- 2.31 and 2.36",
+    remedy: "Rebuild the indexes, and say so: REINDEX DATABASE; then ALTER DATABASE … REFRESH COLLATION VERSION, or ALTER COLLATION … REFRESH VERSION where the collation is named.",
+};
+
+/// Tables read from another server than the log.
+pub static READ_ELSEWHERE: Code = Code {
+    id: "ONR-461",
+    title: "tables read from another server than the log",
+    reason: "A connection that reads tables was made anew and leads to another server, or to one that was promoted or is a standby now. The numbers of its transactions are of another history than those of the log, so nothing could tell which of two states is the newer one.",
+    example: "error[ONR-461]: the log is read from timeline 1, and tables from timeline 2",
+    remedy: "Nothing need be done: the gateway starts anew, and its start decides whether it may go on there.",
+};
+
 /// All of them, in order.
 pub const ALL: &[&Code] = &[
     &NO_PASSWORD,
@@ -434,4 +452,6 @@ pub const ALL: &[&Code] = &[
     &LOG_UNREADABLE,
     &RECORD_TOO_LARGE,
     &IDENTITY_CHANGED,
+    &COLLATION_OUTDATED,
+    &READ_ELSEWHERE,
 ];

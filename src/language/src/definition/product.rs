@@ -150,7 +150,7 @@ const ENTITY: &[Key] = &[
     Key::optional(
         "key_unique",
         Value::Map(KEY_UNIQUE),
-        "Says that the key tells rows apart though no index of the table proves it.",
+        "Says that the key tells rows apart though no index of the table proves it. It must at every moment, after each statement as at each commit: of two rows with one key the topic keeps the one told last, and when one of them goes, its tombstone takes the key away.",
     ),
     Key::optional(
         "on_error",
