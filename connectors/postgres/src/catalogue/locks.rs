@@ -53,14 +53,18 @@ impl Lock {
 }
 
 // Every role may see locks; since when a transaction is open is shown to its owner and to members
-// of pg_read_all_stats alone. The transaction's virtual number tells one of a session from the next.
+// of pg_read_all_stats alone. The transaction's virtual number tells one of a session from the next;
+// a prepared one may still go by that of its session, or by none, so its lock on its own number says
+// which it is.
 const HOLDERS: &str = "
 SELECT DISTINCT p.gid, l.virtualtransaction, l.pid,
        coalesce(nullif(a.application_name, ''), a.backend_type, ''),
        to_char(coalesce(p.prepared, a.xact_start), 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
   FROM pg_locks l
   JOIN pg_class c ON c.oid = l.relation JOIN pg_namespace n ON n.oid = c.relnamespace
-  LEFT JOIN pg_prepared_xacts p ON l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction::text
+  LEFT JOIN (pg_locks o JOIN pg_prepared_xacts p ON p.transaction = o.transactionid)
+       ON l.pid IS NULL AND o.pid IS NULL AND o.locktype = 'transactionid'
+      AND o.virtualtransaction = l.virtualtransaction
   LEFT JOIN pg_stat_activity a ON a.pid = l.pid
  WHERE l.locktype = 'relation' AND l.granted AND l.mode = ANY ($3::text[])
    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())

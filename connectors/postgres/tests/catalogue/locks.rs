@@ -6,17 +6,17 @@ use onramp_connector::{Connector, Lacking, PrepareRequest};
 use tokio_postgres::Client;
 
 use crate::database::{Database, connect, ident, request};
+use crate::histories::Private;
 
 /// Publishes `a`, and asks then for `a`, `b` and `c`.
-async fn widened(name: &str) -> (Database, PrepareRequest) {
-    let db = Database::new(name).await;
+async fn widened(db: &Database) -> PrepareRequest {
     db.run("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY)")
         .await;
     let first = db.prepare(&request(&[("a", &["id"])])).await.unwrap();
     let mut wanted = request(&[("a", &["id"]), ("b", &["id"]), ("c", &["id"])]);
     wanted.tables[0].published_before = true;
     wanted.progress = Some(first.from);
-    (db, wanted)
+    wanted
 }
 
 /// A session that writes to `b` and does not come to an end.
@@ -43,7 +43,8 @@ fn only(lacking: &[Lacking]) -> (&Lacking, &str) {
 
 #[tokio::test]
 async fn a_locked_table_is_left_out_and_keeps_no_other_out() {
-    let (db, wanted) = widened("left_out").await;
+    let db = Database::new("left_out").await;
+    let wanted = widened(&db).await;
     let (first, who) = writer(&db, 1).await;
     let connector = db.connector();
     let prepared = connector.prepare(&wanted).await.unwrap();
@@ -72,7 +73,10 @@ async fn a_locked_table_is_left_out_and_keeps_no_other_out() {
 
 #[tokio::test]
 async fn a_prepared_transaction_and_a_table_that_cannot_be_read_are_named_too() {
-    let (db, wanted) = widened("left_prepared").await;
+    // It outlives its session: on a server that others use it would hold up their slots if this failed.
+    let private = Private::start();
+    let db = private.database().await;
+    let wanted = widened(&db).await;
     let (client, _) = writer(&db, 1).await;
     let name = format!("{}_x", db.names.database);
     let prepare = format!("PREPARE TRANSACTION '{name}'");
@@ -99,7 +103,8 @@ async fn a_prepared_transaction_and_a_table_that_cannot_be_read_are_named_too() 
 
 #[tokio::test]
 async fn without_progress_a_locked_table_is_waited_for_and_it_is_said_for_whom() {
-    let (db, mut wanted) = widened("waited_for").await;
+    let db = Database::new("waited_for").await;
+    let mut wanted = widened(&db).await;
     wanted.progress = None;
     let (client, who) = writer(&db, 1).await;
     let (connector, asking) = (db.connector(), db.connector());
@@ -126,7 +131,8 @@ async fn without_progress_a_locked_table_is_waited_for_and_it_is_said_for_whom()
 
 #[tokio::test]
 async fn a_publication_that_is_gone_is_not_made_of_the_table_that_was_left_out() {
-    let (db, wanted) = widened("left_alone").await;
+    let db = Database::new("left_alone").await;
+    let wanted = widened(&db).await;
     let (client, _) = writer(&db, 1).await;
     let connector = db.connector();
     let prepared = connector.prepare(&wanted).await.unwrap();
