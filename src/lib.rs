@@ -11,3 +11,4 @@ mod logs;
 mod operate;
 mod run;
 mod status;
+mod terminal;

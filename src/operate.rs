@@ -8,20 +8,15 @@ use onramp_language::Gateway;
 
 use crate::admin::{Order, caller};
 use crate::status::{self, Status};
-use crate::{cli, run};
+use crate::{run, terminal};
 
 /// Tells how the gateway fares: by itself, or by its progress in Kafka where it does not answer.
 pub(crate) fn status(gateway: &Gateway, json: bool) -> Result<(), Failure> {
     let status = runtime()?.block_on(asked(gateway))?;
-    let text = match json {
-        true => format!(
-            "{}\n",
-            serde_json::to_string_pretty(&status).unwrap_or_default()
-        ),
-        false => status::text(&status),
-    };
-    // A reader that went away has seen what it wanted.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    match json {
+        true => terminal::json(&serde_json::to_value(&status).unwrap_or_default()),
+        false => terminal::print(&status::text(&status)),
+    }
     Ok(())
 }
 
@@ -58,7 +53,7 @@ async fn asked(gateway: &Gateway) -> Result<Status, Failure> {
 /// Orders a back-fill of the gateway that runs.
 pub(crate) fn backfill(gateway: &Gateway, order: &Order) -> Result<(), Failure> {
     let run = runtime()?.block_on(caller::backfill(gateway, order))?;
-    cli::say(&format!(
+    terminal::say(&format!(
         "{}: back-fill {run} is ordered; `onramp status` shows how far it is",
         order.product
     ));
@@ -76,7 +71,7 @@ pub(crate) fn recover(
         accepted_gaps,
     };
     let outcome = runtime()?.block_on(run::recover(gateway, consent))?;
-    cli::say(&outcome);
+    terminal::say(&outcome);
     Ok(())
 }
 
@@ -87,7 +82,7 @@ fn confirmed(plan: &str, yes: bool) -> Result<(), Failure> {
         let remedy = running::NOT_CONFIRMED.remedy;
         Err(Failure::stop(Kind::Configuration, finding.remedy(remedy)))
     };
-    cli::say(plan);
+    terminal::say(plan);
     if yes {
         return Ok(());
     }
