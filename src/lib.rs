@@ -9,6 +9,7 @@ pub mod cli;
 mod health;
 mod logs;
 mod operate;
+mod released;
 mod run;
 mod status;
 mod terminal;

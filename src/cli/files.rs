@@ -25,8 +25,12 @@ pub(crate) struct Files {
 impl Files {
     /// Everything that the files say, with every fault.
     pub(crate) fn read(&self) -> Result<Reading, Vec<Finding>> {
-        let overrides = Overrides::from_process(&self.set)?;
-        Ok(onramp_language::read(&self.config, &overrides))
+        Ok(onramp_language::read(&self.config, &self.overrides()?))
+    }
+
+    /// What comes before the gateway file's own values.
+    pub(super) fn overrides(&self) -> Result<Overrides, Vec<Finding>> {
+        Overrides::from_process(&self.set)
     }
 
     /// Loads the files, does the work, prints what is wrong with either.

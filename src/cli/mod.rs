@@ -2,6 +2,7 @@
 
 mod check;
 mod files;
+mod release;
 mod report;
 
 use std::process::ExitCode;
@@ -33,6 +34,7 @@ Exit codes: 0 stopped as told, 64 configuration, 65 data, 66 source, 67 broker,
 68 registry, 69 another gateway took over, 70 internal fault.")]
     Run(Files),
     Check(check::Arguments),
+    Release(release::Arguments),
     /// Tells how the gateway fares: phase, position, lag, each product's history, gaps.
     ///
     /// Asks the gateway that runs, by its admin endpoint. Where none answers, reads progress from
@@ -122,6 +124,7 @@ pub fn main() -> ExitCode {
             run::run(gateway)
         }),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Release(arguments) => release::run(&arguments),
         Command::Status { files, format } => files.with_gateway(format, |gateway| {
             operate::status(&gateway, format == Format::Json)
         }),

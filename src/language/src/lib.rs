@@ -28,4 +28,5 @@ pub use product::{
 };
 pub use secret::Secret;
 pub use spanned::Spanned;
+pub use suggest::nearest;
 pub use time_format::{Moment, TimeFormat, TimePart};

@@ -5,6 +5,7 @@
 
 use crate::Code;
 
+pub mod contracts;
 pub mod expression;
 pub mod files;
 pub mod kafka;
@@ -22,6 +23,7 @@ pub fn all() -> Vec<&'static Code> {
         source::ALL,
         kafka::ALL,
         registry::ALL,
+        contracts::ALL,
         running::ALL,
     ]
     .concat()
