@@ -4,6 +4,7 @@ mod check;
 mod files;
 mod release;
 mod report;
+mod test;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ Exit codes: 0 stopped as told, 64 configuration, 65 data, 66 source, 67 broker,
     Run(Files),
     Check(check::Arguments),
     Release(release::Arguments),
+    Test(test::Arguments),
     /// Tells how the gateway fares: phase, position, lag, each product's history, gaps.
     ///
     /// Asks the gateway that runs, by its admin endpoint. Where none answers, reads progress from
@@ -125,6 +127,7 @@ pub fn main() -> ExitCode {
         }),
         Command::Check(arguments) => check::run(&arguments),
         Command::Release(arguments) => release::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
         Command::Status { files, format } => files.with_gateway(format, |gateway| {
             operate::status(&gateway, format == Format::Json)
         }),

@@ -6,6 +6,7 @@
 mod check;
 mod definition;
 mod faults;
+mod fixtures;
 mod gateway;
 mod load;
 mod product;
@@ -17,6 +18,7 @@ mod suggest;
 mod time_format;
 mod yaml;
 
+pub use fixtures::{Expected, Fixtures, Given, Row, Test};
 pub use gateway::{
     Admin, Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Security, Snapshot,
     SourceSettings, TlsMode,

@@ -8,6 +8,7 @@ use crate::Code;
 pub mod contracts;
 pub mod expression;
 pub mod files;
+pub mod fixtures;
 pub mod kafka;
 pub mod mapping;
 pub mod registry;
@@ -18,6 +19,7 @@ pub mod source;
 pub fn all() -> Vec<&'static Code> {
     [
         files::ALL,
+        fixtures::ALL,
         expression::ALL,
         mapping::ALL,
         source::ALL,
