@@ -152,10 +152,10 @@ fn sound_files_are_said_to_be_and_wrong_usage_is_not_a_finding() {
     assert_eq!(said(&output), "shop: 1 product(s), nothing wrong\n");
     assert_eq!(output.status.code(), Some(0));
     let output = folder.run(&["check", "--format", "json"]);
-    let said: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let nothing =
         serde_json::json!({ "findings": [], "gateway": "shop", "products": 1, "refused": [] });
-    assert_eq!(said, nothing);
+    assert_eq!(told, nothing);
     for wrong in [&["check", "--frmat", "json"][..], &["chek"]] {
         assert_eq!(folder.run(wrong).status.code(), Some(64), "{wrong:?}");
     }
