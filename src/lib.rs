@@ -6,8 +6,11 @@
 
 mod admin;
 pub mod cli;
+mod fixtures;
 mod health;
 mod logs;
 mod operate;
+mod released;
 mod run;
 mod status;
+mod terminal;

@@ -8,20 +8,15 @@ use onramp_language::Gateway;
 
 use crate::admin::{Order, caller};
 use crate::status::{self, Status};
-use crate::{cli, run};
+use crate::{run, terminal};
 
 /// Tells how the gateway fares: by itself, or by its progress in Kafka where it does not answer.
 pub(crate) fn status(gateway: &Gateway, json: bool) -> Result<(), Failure> {
     let status = runtime()?.block_on(asked(gateway))?;
-    let text = match json {
-        true => format!(
-            "{}\n",
-            serde_json::to_string_pretty(&status).unwrap_or_default()
-        ),
-        false => status::text(&status),
-    };
-    // A reader that went away has seen what it wanted.
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    match json {
+        true => terminal::json(&serde_json::to_value(&status).unwrap_or_default()),
+        false => terminal::print(&status::text(&status)),
+    }
     Ok(())
 }
 
@@ -62,7 +57,7 @@ pub(crate) fn backfill(gateway: &Gateway, order: &Order) -> Result<(), Failure> 
         true => "was ordered before and is under way",
         false => "is ordered",
     };
-    cli::say(&format!(
+    terminal::say(&format!(
         "{}: back-fill {} {how}; `onramp status` shows how far it is",
         order.product, accepted.run
     ));
@@ -80,7 +75,7 @@ pub(crate) fn recover(
         accepted_gaps,
     };
     let outcome = runtime()?.block_on(run::recover(gateway, consent))?;
-    cli::say(&outcome);
+    terminal::say(&outcome);
     Ok(())
 }
 
@@ -91,7 +86,7 @@ fn confirmed(plan: &str, yes: bool) -> Result<(), Failure> {
         let remedy = running::NOT_CONFIRMED.remedy;
         Err(Failure::stop(Kind::Configuration, finding.remedy(remedy)))
     };
-    cli::say(plan);
+    terminal::say(plan);
     if yes {
         return Ok(());
     }

@@ -333,7 +333,8 @@ fn header_bytes(headers: Headers, route: &Route) -> usize {
     }
 }
 
-fn level(compatibility: Compatibility) -> Level {
+/// The registry's name for a product's level.
+pub(crate) fn level(compatibility: Compatibility) -> Level {
     match compatibility {
         Compatibility::None => Level::None,
         Compatibility::Backward => Level::Backward,

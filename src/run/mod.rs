@@ -33,6 +33,7 @@ use self::history::command::Commands;
 use crate::admin;
 use crate::cli::one_line;
 use crate::health::{self, Board, Phase};
+pub(crate) use contracts::level;
 pub(crate) use recover::{Consent, recover};
 pub(crate) use release::release;
 

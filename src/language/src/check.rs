@@ -48,6 +48,19 @@ pub(crate) fn check(node: &Node, value: Value, path: &str, faults: &mut Faults) 
                 }
             }
         }
+        Value::Row => {
+            if map(node, path, faults) {
+                for entry in node.entries() {
+                    if matches!(entry.value.content, Content::List(_) | Content::Map(_)) {
+                        let path = format!("{path}.{}", entry.key);
+                        text(&entry.value, Form::Code, &path, faults);
+                    }
+                }
+            }
+        }
+        Value::Tree => {
+            map(node, path, faults);
+        }
         Value::Later => {}
     }
 }

@@ -6,6 +6,7 @@
 mod check;
 mod definition;
 mod faults;
+mod fixtures;
 mod gateway;
 mod load;
 mod product;
@@ -17,6 +18,7 @@ mod suggest;
 mod time_format;
 mod yaml;
 
+pub use fixtures::{Expected, Fixtures, Given, Row, Test};
 pub use gateway::{
     Admin, Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Security, Snapshot,
     SourceSettings, TlsMode,
@@ -28,4 +30,5 @@ pub use product::{
 };
 pub use secret::Secret;
 pub use spanned::Spanned;
+pub use suggest::nearest;
 pub use time_format::{Moment, TimeFormat, TimePart};

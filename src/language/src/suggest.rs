@@ -1,7 +1,7 @@
 //! Did you mean?
 
 /// The word that is nearest to a text, if one is near enough to be meant.
-pub(crate) fn nearest<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+pub fn nearest<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     let text = normal(text);
     if text.is_empty() || text.len() > 64 {
         return None;

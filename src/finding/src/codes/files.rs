@@ -272,6 +272,15 @@ pub static KEPT_MAPPING: Code = Code {
     remedy: "Write `on_mapping_change: backfill` to have every row published again; `onramp backfill PRODUCT` does the same later.",
 };
 
+/// Fixtures of a product that is not there.
+pub static FIXTURES_OF_NOTHING: Code = Code {
+    id: "ONR-140",
+    title: "fixtures of no product",
+    reason: "Tests that name no product of the gateway test nothing, and nobody sees that they do not.",
+    example: "fixtures: commerce.order.v2 # the product is commerce.orders.v2",
+    remedy: "Correct the name, or remove the file.",
+};
+
 /// All of them, in order.
 pub const ALL: &[&Code] = &[
     &UNREADABLE,
@@ -304,4 +313,5 @@ pub const ALL: &[&Code] = &[
     &UNPUBLISHED_DRAFT,
     &OPEN_ADMIN,
     &KEPT_MAPPING,
+    &FIXTURES_OF_NOTHING,
 ];

@@ -5,8 +5,10 @@
 
 use crate::Code;
 
+pub mod contracts;
 pub mod expression;
 pub mod files;
+pub mod fixtures;
 pub mod kafka;
 pub mod mapping;
 pub mod registry;
@@ -17,11 +19,13 @@ pub mod source;
 pub fn all() -> Vec<&'static Code> {
     [
         files::ALL,
+        fixtures::ALL,
         expression::ALL,
         mapping::ALL,
         source::ALL,
         kafka::ALL,
         registry::ALL,
+        contracts::ALL,
         running::ALL,
     ]
     .concat()

@@ -3,11 +3,13 @@
 //! The tables of this room are read by three: the checker (what may stand in a file), the
 //! reference page and the editors' JSON Schema. Nothing else knows which keys there are.
 
+mod fixtures;
 mod forms;
 mod gateway;
 mod product;
 mod spelling;
 
+pub(crate) use fixtures::FIXTURES;
 pub(crate) use forms::{Complaint, Form, suggestion};
 pub(crate) use gateway::GATEWAY;
 pub(crate) use product::{FIELD, PRODUCT};
@@ -110,6 +112,10 @@ pub(crate) enum Value {
     Secret,
     /// A map of fields, each by the table [`FIELD`].
     Fields,
+    /// A map of columns to texts, or to nothing.
+    Row,
+    /// A map of names to texts, lists and maps, or to nothing.
+    Tree,
     /// Not built yet: anything, refused.
     Later,
 }

@@ -14,8 +14,8 @@ use crate::yaml::{MAX_BYTES, Node};
 const MAX_ENTRIES: usize = 20_000;
 /// So deep folders stand in each other.
 const MAX_FOLDERS: usize = 16;
-/// So many products has a gateway.
-const MAX_PRODUCTS: usize = 1_000;
+/// So many files has a gateway: a thousand products, each with its fixtures.
+const MAX_FILES: usize = 2_000;
 
 /// A file's bytes; none where it is longer than a file may be.
 pub(super) fn bounded(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
@@ -69,17 +69,17 @@ pub(super) fn products(
             }
         }
     }
-    if out.len() > MAX_PRODUCTS
+    if out.len() > MAX_FILES
         && let Some(node) = patterns.first()
     {
         faults
             .error(
                 &files::BOUNDS,
                 node,
-                format!("the patterns name more than {MAX_PRODUCTS} files"),
+                format!("the patterns name more than {MAX_FILES} files"),
             )
             .remedy("share the products out over several gateways");
-        out.truncate(MAX_PRODUCTS);
+        out.truncate(MAX_FILES);
     }
     if out.is_empty()
         && let Some(node) = root.get("products")

@@ -17,7 +17,7 @@ use crate::definition::GATEWAY;
 use crate::faults::Faults;
 use crate::read::{self, Surroundings};
 use crate::yaml::{self, Content, MAX_BYTES, Node};
-use crate::{Gateway, Product};
+use crate::{Fixtures, Gateway, Product};
 
 pub use overlay::Overrides;
 
@@ -38,6 +38,8 @@ pub struct Reading {
     pub gateway: Option<Gateway>,
     /// The names of the products that are refused, where a name could be read.
     pub refused: Vec<String>,
+    /// The tests of mappings that stand among the products.
+    pub fixtures: Vec<Fixtures>,
     /// Errors and warnings of all files.
     pub findings: Vec<Finding>,
 }
@@ -60,6 +62,7 @@ pub fn read(path: &Path, overrides: &Overrides) -> Reading {
     let mut reading = Reading {
         gateway: None,
         refused: Vec::new(),
+        fixtures: Vec::new(),
         findings: Vec::new(),
     };
     let folder = match path.parent() {
@@ -106,6 +109,7 @@ pub fn read(path: &Path, overrides: &Overrides) -> Reading {
     // Of two products of one name both are refused: nobody knows which one is meant.
     products.retain(|p| !reading.refused.contains(&p.name.value.to_string()));
     products.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    fixtures_name_products(&names, &mut reading);
     reading.refused.sort();
     reading.refused.dedup();
     if sound {
@@ -125,6 +129,12 @@ fn one_product(
     let before = reading.findings.len();
     let (file, root) = open(path, name, &mut reading.findings)?;
     let mut faults = Faults::new(file);
+    if root.entries().first().is_some_and(|e| e.key == "fixtures") {
+        let fixtures = read::fixtures(&root, path, &mut faults);
+        reading.fixtures.extend(fixtures);
+        reading.findings.extend(faults.sorted());
+        return None;
+    }
     let product = match first_key(&root, "product", &mut faults) {
         true => read::product(&root, around, &mut faults),
         false => None,
@@ -156,6 +166,26 @@ fn one_product(
         reading.refused.extend(named);
     }
     product
+}
+
+/// Tests of a product that nobody reads test nothing.
+fn fixtures_name_products(names: &HashMap<String, String>, reading: &mut Reading) {
+    for fixtures in &reading.fixtures {
+        let wanted = fixtures.product.value.to_string();
+        if names.contains_key(&wanted) || reading.refused.contains(&wanted) {
+            continue;
+        }
+        let finding = Finding::error(
+            &files::FIXTURES_OF_NOTHING,
+            fixtures.product.place(),
+            format!("there is no product {wanted}"),
+        );
+        let near = crate::nearest(&wanted, names.keys().map(String::as_str));
+        reading.findings.push(finding.remedy(match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => files::FIXTURES_OF_NOTHING.remedy.to_owned(),
+        }));
+    }
 }
 
 /// Reads a file into a tree; its faults are added. None where there is nothing to go on with.
@@ -244,7 +274,7 @@ fn first_key(root: &Node, wanted: &str, faults: &mut Faults) -> bool {
     let first = root.entries().first();
     let message = match (&root.content, first.map(|e| e.key.as_str())) {
         (_, Some(key)) if key == wanted => return true,
-        (Content::Map(_), Some("fixtures" | "policy")) if wanted == "product" => {
+        (Content::Map(_), Some("policy")) if wanted == "product" => {
             let Some(entry) = first else { return false };
             faults
                 .error(

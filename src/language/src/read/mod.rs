@@ -2,9 +2,11 @@
 
 pub(crate) mod address;
 mod field;
+mod fixtures;
 mod gateway;
 mod product;
 mod source;
 
+pub(crate) use fixtures::fixtures;
 pub(crate) use gateway::gateway;
 pub(crate) use product::{Surroundings, product};

@@ -2,15 +2,15 @@
 
 use std::fmt::Write as _;
 
-use crate::definition::{Cases, FIELD, GATEWAY, Key, PRODUCT, Value, Word};
+use crate::definition::{Cases, FIELD, FIXTURES, GATEWAY, Key, PRODUCT, Value, Word};
 
 /// docs/reference.md.
 pub fn reference() -> String {
     let mut out = String::from(
         "# Reference\n\n\
          <!-- Written by `cargo run -p onramp-language --bin reference`. -->\n\n\
-         A file's first key says what it is: `gateway` or `product`. A gateway file names the\n\
-         product files. What is marked *not built yet* is part of the language and refused by name.\n\n\
+         A file's first key says what it is: `gateway`, `product` or `fixtures`. A gateway file names\n\
+         the others. What is marked *not built yet* is part of the language and refused by name.\n\n\
          Each key of a gateway file can be set from outside: `ONRAMP_SOURCE__URL=…` and\n\
          `--set source.url=…` set `url` under `source`; a list is written with commas. A flag comes\n\
          before a variable, a variable before the file. A secret's own text is never taken, only\n\
@@ -24,6 +24,9 @@ pub fn reference() -> String {
     cases(&mut out, &PRODUCT, "Every product");
     out.push_str("\n## Fields\n\nA field's `type` decides which keys may stand beside it.\n");
     cases(&mut out, &FIELD, "Every field");
+    out.push_str("\n## Fixtures file\n\nTests of a product's mapping, beside its file: `onramp test`, docs/test.md.\n");
+    table(&mut out, &mut FIXTURES.iter());
+    within(&mut out, FIXTURES, "");
     out
 }
 
@@ -63,6 +66,11 @@ fn within(out: &mut String, keys: &'static [Key], path: &str) {
                 }
                 table(out, &mut keys.iter());
                 within(out, keys, &path);
+            }
+            Value::List(Value::Map(keys)) => {
+                let _ = write!(out, "\n#### `{path}[]`\n\n{}\n", key.doc);
+                table(out, &mut keys.iter());
+                within(out, keys, &format!("{path}[]"));
             }
             Value::Words(all) if all.len() > 1 => words(out, &path, all),
             Value::List(Value::Words(all)) => words(out, &path, all),
@@ -125,6 +133,8 @@ fn title(value: Value) -> String {
         Value::Named(name, inside) => format!("map: {} to {}", name.title(), title(*inside)),
         Value::Secret => "`{ env: NAME }` or `{ file: PATH }`".into(),
         Value::Fields => "map: field to [its description](#fields)".into(),
+        Value::Row => "map: column to text, or nothing".into(),
+        Value::Tree => "map: field to text, nothing, list or map".into(),
         Value::Later => String::new(),
     }
 }

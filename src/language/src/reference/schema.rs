@@ -83,6 +83,10 @@ fn value(value: Value) -> Json {
         Value::Named(form, inside) => named(form, self::value(*inside)),
         Value::Secret => json!({ "$ref": "#/$defs/secret" }),
         Value::Fields => json!({ "$ref": "#/$defs/fields" }),
+        Value::Row => {
+            json!({ "type": "object", "additionalProperties": { "type": ["string", "number", "boolean", "null"] } })
+        }
+        Value::Tree => json!({ "type": "object" }),
         Value::Later => json!({ "not": {} }),
     }
 }

@@ -1,0 +1,173 @@
+//! The command line: what may be said, and the exit code it ends with.
+
+mod check;
+mod files;
+mod release;
+mod report;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use onramp_finding::{Failure, Kind};
+
+use self::files::Files;
+use self::report::Format;
+use crate::terminal::say;
+use crate::{admin, logs, operate, run};
+
+/// Turns a legacy database's log into versioned, governed data products on Kafka.
+#[derive(Debug, Parser)]
+#[command(name = "onramp", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Streams the source's log into the products' topics until it is told to stop.
+    #[command(after_help = "Examples:
+  onramp run --config onramp.yaml
+  onramp run --config onramp.yaml --set kafka.brokers=kafka-1:9092 --logs json
+
+Exit codes: 0 stopped as told, 64 configuration, 65 data, 66 source, 67 broker,
+68 registry, 69 another gateway took over, 70 internal fault.")]
+    Run(Files),
+    Check(check::Arguments),
+    Release(release::Arguments),
+    Test(test::Arguments),
+    /// Tells how the gateway fares: phase, position, lag, each product's history, gaps.
+    ///
+    /// Asks the gateway that runs, by its admin endpoint. Where none answers, reads progress from
+    /// Kafka and says so.
+    #[command(after_help = "Examples:
+  onramp status --config onramp.yaml
+  onramp status --config onramp.yaml --format json
+
+Exit codes: 0 told, 64 configuration, 67 broker.")]
+    Status {
+        #[command(flatten)]
+        files: Files,
+        /// How it is printed.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
+    /// Has the gateway that runs publish a product's rows again, among live changes.
+    #[command(after_help = "Examples:
+  onramp backfill --config onramp.yaml commerce.orders.v1
+  onramp backfill --config onramp.yaml commerce.orders.v1 --where 'row.ord_no > 1000'
+  onramp backfill --config onramp.yaml commerce.orders.v1 --reconcile
+
+Exit codes: 0 ordered, 64 refused, or no gateway answers.")]
+    Backfill {
+        #[command(flatten)]
+        files: Files,
+        /// The product, as `commerce.orders.v1`.
+        product: String,
+        /// Only rows that fulfil this expression over `row`.
+        #[arg(long = "where", value_name = "EXPR")]
+        filter: Option<String>,
+        /// Give tombstones to keys in the topic that the table no longer has.
+        #[arg(long)]
+        reconcile: bool,
+    },
+    /// Goes on after log was lost: a new slot, the gap on record, every entity published again.
+    ///
+    /// For a start that is refused because the slot is gone, lost or ahead, or the server's history
+    /// is another one. The gateway must be down. Prints what it will do, and asks.
+    #[command(after_help = "Examples:
+  onramp recover --config onramp.yaml
+  onramp recover --config onramp.yaml --yes
+
+Exit codes: 0 recovered, 64 refused, not needed or not confirmed, 66 source, 67 broker.")]
+    Recover {
+        #[command(flatten)]
+        files: Files,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        /// A product of facts that goes on without what was lost; may be said again.
+        #[arg(long = "accept-gap", value_name = "PRODUCT")]
+        accept_gap: Vec<String>,
+    },
+    /// Gives topics of retired products back, so that another gateway may publish to them.
+    #[command(after_help = "Examples:
+  onramp release-topic --config onramp.yaml commerce.orders.v1
+
+Exit codes: 0 released, 64 refused or configuration, 67 broker.")]
+    ReleaseTopic {
+        #[command(flatten)]
+        files: Files,
+        /// The topics; a product's topic is its name.
+        #[arg(required = true)]
+        topics: Vec<String>,
+    },
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no mistakes.
+            let code = if error.use_stderr() {
+                Kind::Configuration.exit_code()
+            } else {
+                0
+            };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match arguments.command {
+        Command::Run(files) => files.with_gateway(Format::Text, |gateway| {
+            logs::start(files.logs);
+            run::run(gateway)
+        }),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Release(arguments) => release::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Status { files, format } => files.with_gateway(format, |gateway| {
+            operate::status(&gateway, format == Format::Json)
+        }),
+        Command::Backfill {
+            files,
+            product,
+            filter,
+            reconcile,
+        } => files.with_gateway(Format::Text, |gateway| {
+            let order = admin::Order {
+                product,
+                filter,
+                reconcile,
+            };
+            operate::backfill(&gateway, &order)
+        }),
+        Command::Recover {
+            files,
+            yes,
+            accept_gap,
+        } => files.with_gateway(Format::Text, |gateway| {
+            logs::start(files.logs);
+            operate::recover(gateway, yes, accept_gap)
+        }),
+        Command::ReleaseTopic { files, topics } => files.with_gateway(Format::Text, |gateway| {
+            run::release(&gateway, &topics)?;
+            for topic in &topics {
+                say(&format!("{topic}: released"));
+            }
+            Ok(())
+        }),
+    }
+}
+
+/// A failure on one line, for logs: codes and messages, no snippet.
+pub(crate) fn one_line(failure: &Failure) -> String {
+    let mut line = failure.to_string();
+    for reason in failure.findings.iter().filter_map(|f| f.reason.as_deref()) {
+        line.push_str(": ");
+        line.push_str(reason);
+    }
+    line
+}

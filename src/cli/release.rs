@@ -1,0 +1,157 @@
+//! `onramp release`: contracts that consumers may rely on from now on.
+
+use std::process::ExitCode;
+
+use onramp_finding::codes::contracts;
+use onramp_finding::{Finding, Kind, Place};
+use onramp_language::{Gateway, Product, Status};
+use serde_json::{Map, json};
+
+use super::files::Files;
+use super::report::{self, Report};
+use crate::released::{self, Lock, NAME, Released};
+
+/// Writes products' contracts into `contracts.lock`, which is kept in version control.
+///
+/// Runs `check` first. From then on `check` refuses what breaks a released contract.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  onramp release commerce.orders.v1
+  onramp release --all
+
+Exit codes: 0 released, 1 findings: nothing was written, 64 wrong usage or an unreadable
+gateway file.")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    files: Files,
+    #[command(flatten)]
+    report: Report,
+    /// The products, as `commerce.orders.v1`.
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    products: Vec<String>,
+    /// Every product that is active or deprecated.
+    #[arg(long)]
+    all: bool,
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let (report, unreadable) = (arguments.report, Kind::Configuration);
+    let reading = match arguments.files.read() {
+        Ok(reading) => reading,
+        Err(findings) => return report::refused(report.format, unreadable, &findings),
+    };
+    let Some(gateway) = &reading.gateway else {
+        return report::refused(report.format, unreadable, &reading.findings);
+    };
+    let config = &arguments.files.config;
+    let mut findings = reading.findings.clone();
+    findings.extend(released::check(&reading, config));
+    // It is about to be mended.
+    findings.retain(|f| f.code != &contracts::NOT_RELEASED);
+    let chosen = chosen(arguments, gateway, &reading.refused, &mut findings);
+    let mut written = Vec::new();
+    let mut text = String::new();
+    if !onramp_finding::any_error(&findings) {
+        // Read without fault by the check above.
+        let mut lock = Lock::beside(config).ok().flatten().unwrap_or_default();
+        for product in chosen {
+            let name = product.name.value.to_string();
+            let new = match lock.contracts.get_mut(&name) {
+                Some(contract) => contract.release(product),
+                None => {
+                    lock.contracts.insert(name.clone(), Released::of(product));
+                    true
+                }
+            };
+            let schemas = lock.contracts.get(&name).map_or(0, |c| c.schemas.len());
+            text.push_str(&match new {
+                true => format!("{name}: released, schema {schemas}\n"),
+                false => format!("{name}: released already, nothing changed\n"),
+            });
+            if new {
+                written.push(name);
+            }
+        }
+        if !written.is_empty()
+            && let Err(error) = lock.write(config)
+        {
+            let message = format!("{NAME} cannot be written");
+            let place = Place::Path(NAME.to_owned());
+            let finding = Finding::error(&contracts::LOCK_UNREADABLE, place, message);
+            findings.push(
+                finding
+                    .because(error.to_string())
+                    .remedy("check that the gateway file's folder can be written to"),
+            );
+            (text, written) = (String::new(), Vec::new());
+        }
+    }
+    let mut more = Map::new();
+    more.insert("gateway".to_owned(), json!(gateway.name.value));
+    more.insert("released".to_owned(), json!(written));
+    report.end(&findings, more, &text)
+}
+
+/// The products that are meant; what cannot be released is a finding.
+fn chosen<'a>(
+    arguments: &Arguments,
+    gateway: &'a Gateway,
+    refused: &[String],
+    findings: &mut Vec<Finding>,
+) -> Vec<&'a Product> {
+    let published = |p: &&Product| matches!(p.status, Status::Active | Status::Deprecated);
+    if arguments.all {
+        return gateway.products.iter().filter(published).collect();
+    }
+    let mut chosen = Vec::new();
+    for name in &arguments.products {
+        let found = gateway
+            .products
+            .iter()
+            .find(|p| p.name.value.to_string() == *name);
+        let (message, remedy) = match found {
+            Some(product) if published(&product) => {
+                chosen.push(product);
+                continue;
+            }
+            Some(product) => (
+                format!(
+                    "{name} is not published: its status is {}",
+                    word(product.status)
+                ),
+                "set `status: active` first".to_owned(),
+            ),
+            // Its faults are told.
+            None if refused.contains(name) => continue,
+            None => {
+                let names = gateway.products.iter().map(|p| p.name.value.to_string());
+                let names: Vec<String> = names.collect();
+                let near = onramp_language::nearest(name, names.iter().map(String::as_str));
+                let remedy = match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "`onramp check` reads the products that `products` names".to_owned(),
+                };
+                (format!("there is no product {name}"), remedy)
+            }
+        };
+        findings.push(
+            Finding::error(
+                &contracts::NOT_TO_RELEASE,
+                found.map_or(Place::Nowhere, |p| p.name.place()),
+                message,
+            )
+            .remedy(remedy)
+            .of_product(name.clone()),
+        );
+    }
+    chosen
+}
+
+fn word(status: Status) -> &'static str {
+    match status {
+        Status::Draft => "draft",
+        Status::Active => "active",
+        Status::Deprecated => "deprecated",
+        Status::Retired => "retired",
+    }
+}

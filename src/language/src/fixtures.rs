@@ -1,0 +1,59 @@
+//! A fixtures file, read.
+
+use onramp_finding::Span;
+
+use crate::{ProductName, Scalar, Spanned};
+
+/// Tests of a product's mapping.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fixtures {
+    /// `fixtures`: the product.
+    pub product: Spanned<ProductName>,
+    /// `columns`: types where the mapping does not tell them.
+    pub columns: Vec<(Spanned<String>, Scalar)>,
+    /// `tests`.
+    pub tests: Vec<Test>,
+    /// The file.
+    pub path: std::path::PathBuf,
+}
+
+/// One test.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Test {
+    /// `name`.
+    pub name: Spanned<String>,
+    /// What comes in.
+    pub given: Given,
+    /// `expect`.
+    pub expect: Vec<Expected>,
+    /// Where the list under `expect` stands, and the key itself.
+    pub expect_span: Span,
+    /// Where `expect` itself stands.
+    pub expect_key: Span,
+}
+
+/// What comes in: columns to the text of their values.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub enum Given {
+    /// `row`: one that was there already.
+    Row(Row),
+    Insert(Row),
+    /// The row before, and the whole row after.
+    Update(Row, Row),
+    Delete(Row),
+}
+
+/// A row: columns to texts, or to SQL's NULL.
+pub type Row = Vec<(Spanned<String>, Option<String>)>;
+
+/// What goes out.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expected {
+    /// `event`, with its key where that is said.
+    Event(Option<String>, serde_json::Value),
+    /// `tombstone`: its key.
+    Tombstone(String),
+    /// `fails`: the code.
+    Fails(String),
+}

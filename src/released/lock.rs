@@ -1,0 +1,166 @@
+//! `contracts.lock`: one entry a product, written by `onramp release`, kept in version control.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use onramp_finding::{Finding, Place, codes::contracts};
+use onramp_language::{KeyFormat, Product};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::run::level;
+
+/// The file's name.
+pub(crate) const NAME: &str = "contracts.lock";
+/// A thousand products with dozens of schemas each stay below it.
+const MAX_BYTES: u64 = 256 << 20;
+const FORMAT: u32 = 1;
+
+/// What was released.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lock {
+    format: u32,
+    /// By product.
+    pub(crate) contracts: BTreeMap<String, Released>,
+}
+
+/// A product's contract, as consumers were told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Released {
+    /// Its level of compatibility, by the product file's word.
+    pub(crate) level: String,
+    pub(crate) key: Vec<String>,
+    pub(crate) key_format: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key_schema: Option<Value>,
+    /// The hash of what decides which event a row gives.
+    pub(crate) mapping: String,
+    /// Every schema that was released, the latest last.
+    pub(crate) schemas: Vec<Value>,
+}
+
+impl Default for Lock {
+    fn default() -> Lock {
+        Lock {
+            format: FORMAT,
+            contracts: BTreeMap::new(),
+        }
+    }
+}
+
+impl Lock {
+    /// What stands beside the gateway file; None where nothing does.
+    pub(crate) fn beside(config: &Path) -> Result<Option<Lock>, Box<Finding>> {
+        let path = path(config);
+        let unreadable = |why: String| {
+            let message = format!("{NAME} cannot be read");
+            let finding = Finding::error(
+                &contracts::LOCK_UNREADABLE,
+                Place::Path(NAME.to_owned()),
+                message,
+            );
+            let remedy = contracts::LOCK_UNREADABLE.remedy;
+            Box::new(finding.because(why).remedy(remedy))
+        };
+        match std::fs::metadata(&path) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(unreadable(e.to_string())),
+            Ok(about) if !about.is_file() => return Err(unreadable("it is not a file".into())),
+            Ok(about) if about.len() > MAX_BYTES => {
+                return Err(unreadable("it is longer than 256 MiB".into()));
+            }
+            Ok(_) => {}
+        }
+        let text = std::fs::read_to_string(&path).map_err(|e| unreadable(e.to_string()))?;
+        let lock: Lock = serde_json::from_str(&text).map_err(|e| unreadable(e.to_string()))?;
+        match lock.format {
+            FORMAT => Ok(Some(lock)),
+            other => Err(unreadable(format!(
+                "it is of format {other}, and this version reads format {FORMAT}"
+            ))),
+        }
+    }
+
+    /// Writes it beside the gateway file: whole, or not at all.
+    pub(crate) fn write(&self, config: &Path) -> std::io::Result<()> {
+        let path = path(config);
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+        serde_json::to_writer_pretty(&mut file, self)?;
+        file.write_all(b"\n")?;
+        file.as_file().sync_all()?;
+        // Temporary files are their owner's alone; this one is everybody's, as a checkout makes it.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(&path).map_or(0o644, |m| m.permissions().mode());
+            file.as_file()
+                .set_permissions(std::fs::Permissions::from_mode(mode))?;
+        }
+        file.persist(&path)?;
+        Ok(())
+    }
+}
+
+fn path(config: &Path) -> PathBuf {
+    config.with_file_name(NAME)
+}
+
+impl Released {
+    /// The contract that a product's file gives now, and nothing earlier.
+    pub(crate) fn of(product: &Product) -> Released {
+        let contract = onramp_translator::contract(product);
+        // Both are written by the line above.
+        let parsed = |text: &String| serde_json::from_str(text).unwrap_or_default();
+        Released {
+            level: level(product.compatibility).word().to_ascii_lowercase(),
+            key: product.key.iter().map(|k| k.value.clone()).collect(),
+            key_format: match product.key_format {
+                KeyFormat::String => "string".to_owned(),
+                KeyFormat::Avro => "avro".to_owned(),
+            },
+            key_schema: contract.key_schema.as_ref().map(parsed),
+            mapping: contract.mapping_hash,
+            schemas: vec![parsed(&contract.value_schema)],
+        }
+    }
+
+    /// Whether the product's file still gives just this.
+    pub(crate) fn is_current(&self, product: &Product) -> bool {
+        let now = Released::of(product);
+        self.schemas.last() == now.schemas.last()
+            && Released {
+                schemas: Vec::new(),
+                ..self.clone()
+            } == Released {
+                schemas: Vec::new(),
+                ..now
+            }
+    }
+
+    /// Whether an earlier state of this entry may have become it by releases.
+    pub(crate) fn continues(&self, earlier: &Released) -> bool {
+        self.schemas.starts_with(&earlier.schemas)
+            && self.key == earlier.key
+            && self.key_format == earlier.key_format
+            && self.key_schema == earlier.key_schema
+    }
+
+    /// Releases what the product's file gives now; whether anything is new. What it may not break
+    /// was checked before.
+    pub(crate) fn release(&mut self, product: &Product) -> bool {
+        if self.is_current(product) {
+            return false;
+        }
+        let mut now = Released::of(product);
+        let mut schemas = std::mem::take(&mut self.schemas);
+        if schemas.last() != now.schemas.last() {
+            schemas.append(&mut now.schemas);
+        }
+        *self = Released { schemas, ..now };
+        true
+    }
+}
