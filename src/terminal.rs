@@ -1,16 +1,11 @@
-//! What is printed for whoever gave a command: text that fits the terminal, and progress.
+//! What is printed for whoever gave a command: text that fits the terminal.
 
 use std::io::{IsTerminal, Write};
-use std::time::{Duration, Instant};
 
 use onramp_finding::Style;
 
 /// Where nobody says how wide the terminal is.
 const COLUMNS: usize = 80;
-/// Nothing is said of what is done sooner.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// How often progress is shown anew.
-const AGAIN: Duration = Duration::from_millis(200);
 
 /// Columns of the terminal: as `COLUMNS` says, else as the terminal itself, else 80.
 pub(crate) fn width() -> usize {
@@ -47,49 +42,4 @@ pub(crate) fn say(line: &str) {
 /// Prints JSON to standard output.
 pub(crate) fn json(value: &serde_json::Value) {
     print(&format!("{value:#}\n"));
-}
-
-/// One line on a terminal's standard error that tells how far work is, from its second second on;
-/// it goes when the work ends. Nothing is shown where standard error is no terminal.
-pub(crate) struct Progress {
-    began: Instant,
-    shown: Option<Instant>,
-    terminal: bool,
-    width: usize,
-}
-
-impl Progress {
-    pub(crate) fn begin() -> Progress {
-        Progress {
-            began: Instant::now(),
-            shown: None,
-            terminal: std::io::stderr().is_terminal(),
-            width: width(),
-        }
-    }
-
-    /// Tells what is being done now; cheap enough to be called for every step.
-    pub(crate) fn tell(&mut self, what: impl FnOnce() -> String) {
-        let now = Instant::now();
-        let due = match self.shown {
-            None => now - self.began >= PATIENCE,
-            Some(shown) => now - shown >= AGAIN,
-        };
-        if !self.terminal || !due {
-            return;
-        }
-        self.shown = Some(now);
-        let text: String = what().chars().take(self.width - 1).collect();
-        let mut to = std::io::stderr().lock();
-        let _ = write!(to, "\r\x1b[2K{text}").and_then(|()| to.flush());
-    }
-}
-
-impl Drop for Progress {
-    fn drop(&mut self) {
-        if self.shown.is_some() {
-            let mut to = std::io::stderr().lock();
-            let _ = write!(to, "\r\x1b[2K").and_then(|()| to.flush());
-        }
-    }
 }

@@ -57,8 +57,7 @@ pub use chunk::{
 };
 pub use connector::{
     Acknowledge, Acquired, Connector, Instance, KeptLog, Lacking, Lease, Position, PrepareRequest,
-    Prepared,
-    SourceIdentity, Stream, StreamLimits, TableRequest,
+    Prepared, SourceIdentity, Stream, StreamLimits, TableRequest,
 };
 pub use table::{
     BeforeImage, Cell, Column, ColumnDecoder, Ident, Index, TableDescription, TableLayout,

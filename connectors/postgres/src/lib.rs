@@ -11,8 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use onramp_connector::{
     Acquired, ChunkTable, Connector, Ident, Instance, KeptLog, Lacking, Position, PrepareRequest,
-    Prepared,
-    SourceIdentity, TableDescription, TableReader, Visibility,
+    Prepared, SourceIdentity, TableDescription, TableReader, Visibility,
 };
 use onramp_finding::codes::source as codes;
 use onramp_finding::{Failure, Finding, Kind, Place};
