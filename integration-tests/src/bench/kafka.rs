@@ -26,10 +26,7 @@ pub(crate) fn consumer(brokers: &str, topic: &str, from: Offset) -> BaseConsumer
     for partition in metadata.topics()[0].partitions() {
         let offset = match from {
             // Fixed now: "the end" would be looked up when the first fetch is on its way.
-            Offset::End => {
-                let marks = consumer.fetch_watermarks(topic, partition.id(), PATIENCE);
-                Offset::Offset(marks.expect("the broker answers").1)
-            }
+            Offset::End => Offset::Offset(end(&consumer, topic, partition.id())),
             other => other,
         };
         list.add_partition_offset(topic, partition.id(), offset)
@@ -37,6 +34,17 @@ pub(crate) fn consumer(brokers: &str, topic: &str, from: Offset) -> BaseConsumer
     }
     consumer.assign(&list).expect("the partitions exist");
     consumer
+}
+
+/// Where a partition ends; one that was just made may have no leader yet.
+fn end(consumer: &BaseConsumer, topic: &str, partition: i32) -> i64 {
+    let began = Instant::now();
+    loop {
+        match consumer.fetch_watermarks(topic, partition, PATIENCE) {
+            Ok((_, end)) => return end,
+            Err(error) => assert!(began.elapsed() < PATIENCE, "the broker answers: {error}"),
+        }
+    }
 }
 
 /// Counts the committed events of a topic, until there are as many or nothing comes.

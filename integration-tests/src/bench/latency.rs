@@ -2,6 +2,8 @@
 //! Kafka transaction takes from being due until the same consumer has its record.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rdkafka::Offset;
@@ -14,7 +16,7 @@ use super::watched::Watched;
 use super::{Goal, Measure, Options, bare, kafka, quantile};
 
 /// Two hundred transactions a second.
-const EACH: Duration = Duration::from_millis(5);
+pub(crate) const EACH: Duration = Duration::from_millis(5);
 /// What is left out at the beginning: caches, connections and code that runs for the first time.
 const WARM_UP: u64 = 400;
 
@@ -86,24 +88,53 @@ async fn bare(stage: &Stage, count: u64) -> Vec<f64> {
 
 /// Takes down when each key arrives, from here on.
 async fn listen(brokers: &str, topic: &str, count: u64) -> JoinHandle<HashMap<u64, Instant>> {
-    let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
-    let consumer =
-        tokio::task::spawn_blocking(move || kafka::consumer(&brokers, &topic, Offset::End));
-    let consumer = consumer.await.expect("no panic");
-    tokio::task::spawn_blocking(move || arrivals(&consumer, count))
+    let listener = Listener::start(brokers, topic, 0).await;
+    listener.expected.store(count, Ordering::Release);
+    listener.seen
 }
 
-fn arrivals(consumer: &BaseConsumer, count: u64) -> HashMap<u64, Instant> {
-    let mut seen = HashMap::with_capacity(count as usize);
+/// A consumer that takes down when each key arrives for the first time, smaller ones left out.
+pub(crate) struct Listener {
+    expected: Arc<AtomicU64>,
+    seen: JoinHandle<HashMap<u64, Instant>>,
+}
+
+impl Listener {
+    /// Listens from here on.
+    pub(crate) async fn start(brokers: &str, topic: &str, least: u64) -> Listener {
+        let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
+        let consumer =
+            tokio::task::spawn_blocking(move || kafka::consumer(&brokers, &topic, Offset::End));
+        let consumer = consumer.await.expect("no panic");
+        let expected = Arc::new(AtomicU64::new(u64::MAX));
+        let seen = tokio::task::spawn_blocking({
+            let expected = expected.clone();
+            move || arrivals(&consumer, least, &expected)
+        });
+        Listener { expected, seen }
+    }
+
+    /// When each of these arrived, once all have.
+    pub(crate) async fn all_of(self, sent: &[(u64, Instant)]) -> HashMap<u64, Instant> {
+        self.expected.store(sent.len() as u64, Ordering::Release);
+        self.seen.await.expect("no panic")
+    }
+}
+
+fn arrivals(consumer: &BaseConsumer, least: u64, expected: &AtomicU64) -> HashMap<u64, Instant> {
+    let mut seen = HashMap::new();
     let mut last = Instant::now();
-    while (seen.len() as u64) < count {
+    while (seen.len() as u64) < expected.load(Ordering::Acquire) {
         match consumer.poll(Duration::from_millis(100)) {
             Some(message) => {
                 last = Instant::now();
                 let message = message.expect("the broker answers");
                 let key = message.key().unwrap_or_default();
                 let number = std::str::from_utf8(key).ok().and_then(|k| k.parse().ok());
-                seen.insert(number.expect("keys are numbers"), last);
+                let number: u64 = number.expect("keys are numbers");
+                if number >= least {
+                    seen.entry(number).or_insert(last);
+                }
             }
             None => assert!(last.elapsed() < Duration::from_secs(30), "events arrive"),
         }

@@ -8,6 +8,7 @@ pub(crate) mod backlog;
 pub(crate) mod bare;
 pub(crate) mod big;
 pub(crate) mod history;
+pub(crate) mod history_latency;
 pub(crate) mod kafka;
 pub(crate) mod latency;
 pub(crate) mod report;
@@ -23,7 +24,7 @@ pub(crate) const USAGE: &str =
   --seconds N   how long latency is measured (20)
   --rounds N    how often the backlog is read in each mode (3)
   --commits N   commits of progress before the last start (1000000)
-  --only NAMES  of start,latency,backlog,big,history; with commas";
+  --only NAMES  of start,latency,backlog,big,history,history-latency; with commas";
 
 /// What to measure, and how much of it.
 #[derive(Debug, Clone)]
@@ -70,7 +71,14 @@ impl Options {
                 _ => return Err(format!("{word} is not known")),
             }
         }
-        let known = ["start", "latency", "backlog", "big", "history"];
+        let known = [
+            "start",
+            "latency",
+            "backlog",
+            "big",
+            "history",
+            "history-latency",
+        ];
         match options.only.iter().find(|o| !known.contains(&o.as_str())) {
             Some(other) => Err(format!("--only {other}: there is no such part")),
             None => Ok(options),

@@ -23,7 +23,8 @@ CREATE TABLE sal_hdr (
   note     varchar(60),
   upd_ts   timestamptz NOT NULL);
 CREATE TABLE wide (id bigint PRIMARY KEY, COLUMNS);
-CREATE PUBLICATION bench FOR TABLE sal_hdr, wide WITH (publish_via_partition_root = true);
+CREATE TABLE sal_live (LIKE sal_hdr INCLUDING ALL);
+CREATE PUBLICATION bench FOR TABLE sal_hdr, sal_live, wide WITH (publish_via_partition_root = true);
 ";
 
 const PRODUCT: &str = r#"
@@ -192,6 +193,13 @@ impl Stage {
         PRODUCT.replace("SPACE.sales.v1", &format!("SPACE.sales{number}.v1"))
     }
 
+    /// A product over the small table beside it.
+    pub(crate) fn live_product() -> String {
+        PRODUCT
+            .replace("SPACE.sales.v1", "SPACE.live.v1")
+            .replace("public.sal_hdr", "public.sal_live")
+    }
+
     /// A product over so many columns of the wide table.
     pub(crate) fn wide(columns: usize) -> String {
         let fields: String = (1..columns)
@@ -240,7 +248,12 @@ impl Stage {
 
     /// One row by its number, for a statement of its own.
     pub(crate) fn insert_one() -> String {
-        format!("INSERT INTO sal_hdr SELECT {ROW} FROM (SELECT $1::bigint AS n) AS one")
+        Self::insert_one_into("sal_hdr")
+    }
+
+    /// The same into a table of the same columns.
+    pub(crate) fn insert_one_into(table: &str) -> String {
+        format!("INSERT INTO {table} SELECT {ROW} FROM (SELECT $1::bigint AS n) AS one")
     }
 
     /// The end of the log as it is on disk.

@@ -9,7 +9,7 @@ mod bench;
 
 use std::process::ExitCode;
 
-use bench::{Measure, Options, backlog, big, history, latency, report, start};
+use bench::{Measure, Options, backlog, big, history, history_latency, latency, report, start};
 
 fn main() -> ExitCode {
     let options = match Options::parse(std::env::args().skip(1)) {
@@ -52,6 +52,9 @@ async fn measure(options: &Options) -> Vec<Measure> {
     }
     if options.wants("history") {
         all.extend(history::measure(options).await);
+    }
+    if options.wants("history-latency") {
+        all.extend(history_latency::measure(options).await);
     }
     all
 }
