@@ -178,9 +178,14 @@ pub(super) fn plan(
     for (product, published) in context.published().into_iter().zip(published) {
         let name = product.name.value.to_string();
         let before = seen.and_then(|s| s.products.get(&name));
+        // It was retired, and is published again.
+        let returns = before.is_some_and(|b| b.status == ProductStatus::Retired);
         let state = ProductState {
             format: FORMAT,
-            from: before.map_or_else(|| from.0.to_string(), |b| b.from.clone()),
+            from: match before {
+                Some(before) if !returns => before.from.clone(),
+                _ => from.0.to_string(),
+            },
             contract_hash: published.contract.contract_hash,
             mapping_hash: published.contract.mapping_hash,
             topic_id: published.topic.id.clone(),
@@ -205,7 +210,7 @@ pub(super) fn plan(
         }
         let changed = before.is_some_and(|b| b.mapping_hash != state.mapping_hash);
         let run = seen.and_then(|s| s.histories.get(&name));
-        match history(context, product, changed, run) {
+        match history(context, product, changed, returns, run) {
             Ok(record) => {
                 if run != Some(&record) {
                     notes.push(record.note(&name));
@@ -286,11 +291,19 @@ fn history(
     context: &Context,
     product: &Product,
     mapping_changed: bool,
+    returns: bool,
     run: Option<&HistoryRecord>,
 ) -> Result<HistoryRecord, Box<Finding>> {
     // Products that begin together read their table together: the process's name tells the runs of
     // one start from those of any other.
     let begin = |cause| HistoryRecord::begin(context.instance.0.to_string(), cause);
+    // Since its retirement nobody published what changed, and rows went without a word.
+    if returns {
+        return Ok(HistoryRecord {
+            reconcile: true,
+            ..begin(Cause::New)
+        });
+    }
     let Some(run) = run else {
         return Ok(begin(Cause::New));
     };

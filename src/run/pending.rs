@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use onramp_connector::{Connector, Ident, Lacking, PrepareRequest, Prepared};
 use onramp_finding::Failure;
-use onramp_publisher::progress::Progress;
+use onramp_publisher::progress::{ProductStatus, Progress};
 use tokio::sync::watch;
 
 use super::attempt::Context;
@@ -201,7 +201,10 @@ impl Pending {
 /// leaves out, whose changes it would acknowledge away; or a table may be taken out of what is held,
 /// and nothing that it publishes would come.
 fn outdated(waiting: &[Waiting], lacking: &[&Ident], settled: Option<&Progress>) -> bool {
-    let known = |name: &&String| settled.is_some_and(|s| s.products.contains_key(*name));
+    let known = |name: &&String| {
+        let state = settled.and_then(|s| s.products.get(*name));
+        state.is_some_and(|s| s.status == ProductStatus::Active)
+    };
     let left_out = |table: &Ident| waiting.iter().any(|w| w.lacking.table == *table);
     products_to_leave_out(waiting).iter().any(known) || lacking.iter().any(|t| !left_out(t))
 }
@@ -262,7 +265,7 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
-    use onramp_publisher::progress::{FORMAT, ProductState, ProductStatus};
+    use onramp_publisher::progress::{FORMAT, ProductState};
 
     use super::*;
 

@@ -69,15 +69,6 @@ pub(super) fn against_files(gateway: &Gateway, seen: Option<&Progress>) -> Resul
                 )
                 .remedy("write status: active, or status: retired")
             }
-            (Some(file), progress::ProductStatus::Retired) if file.status != Status::Retired => {
-                Finding::error(
-                    &running::RETIRED_RETURNS,
-                    file.name.place(),
-                    format!("{name} was retired, and is to be published again"),
-                )
-                .because("the changes since its retirement were not published: its topic has a gap")
-                .remedy("start a new version, or write status: retired")
-            }
             _ => continue,
         };
         wrong.push(finding.of_product(name.clone()));

@@ -4,7 +4,7 @@ use onramp_connector::{
     Ident, Position, PrepareRequest, SourceIdentity, TableDescription, TableRequest,
 };
 use onramp_language::{Gateway, Product};
-use onramp_publisher::progress::Progress;
+use onramp_publisher::progress::{ProductStatus, Progress};
 
 use super::{contracts, products};
 
@@ -41,9 +41,13 @@ pub(super) fn tables(
             columns.sort();
             columns.dedup();
         }
-        let state = |p: &&Product| seen.and_then(|s| s.products.get(&p.name.value.to_string()));
+        // Nobody held the changes of one that was retired; it begins anew.
+        let active = |p: &&Product| {
+            let state = seen.and_then(|s| s.products.get(&p.name.value.to_string()));
+            state.is_some_and(|s| s.status == ProductStatus::Active)
+        };
         tables.push(TableRequest {
-            published_before: of_table.iter().any(|p| state(p).is_some()),
+            published_before: of_table.iter().any(active),
             table: ident,
             columns,
             products: of_table.iter().map(|p| p.name.value.to_string()).collect(),

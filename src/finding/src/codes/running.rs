@@ -20,15 +20,6 @@ pub static PRODUCT_WITHOUT_FILE: Code = Code {
     remedy: "Restore its file, or keep it with status: retired.",
 };
 
-/// Retired product becomes active again.
-pub static RETIRED_RETURNS: Code = Code {
-    id: "ONR-702",
-    title: "retired product becomes active again",
-    reason: "Between its retirement and now its changes were not published: the topic has a gap.",
-    example: "status: active # it was retired, and the gateway ran meanwhile",
-    remedy: "Start a new version, or keep status: retired.",
-};
-
 /// Table truncated.
 pub static TRUNCATED: Code = Code {
     id: "ONR-703",
@@ -195,7 +186,6 @@ pub static INTERNAL: Code = Code {
 pub const ALL: &[&Code] = &[
     &CANNOT_LISTEN,
     &PRODUCT_WITHOUT_FILE,
-    &RETIRED_RETURNS,
     &TRUNCATED,
     &OTHER_GATEWAY,
     &DRAIN_TIMED_OUT,
