@@ -146,15 +146,6 @@ pub static STILL_RUNS: Code = Code {
     remedy: "Stop the gateway and its standbys, then run `onramp recover` again.",
 };
 
-/// Recovery not finished.
-pub static RECOVERY_UNFINISHED: Code = Code {
-    id: "ONR-736",
-    title: "recovery not finished",
-    reason: "Recovery was ended in its midst. What held the log may have been given up already, and the server's log may since have grown past progress, so that nothing else would tell that a part of it is missing.",
-    example: "$ onramp recover # killed after it dropped the slot",
-    remedy: "Run `onramp recover` again: it goes on where it ended.",
-};
-
 /// Not confirmed.
 pub static NOT_CONFIRMED: Code = Code {
     id: "ONR-726",
@@ -171,6 +162,15 @@ pub static COMMAND_NOT_KNOWN: Code = Code {
     reason: "A command is answered once progress in Kafka holds it. This one was on its way there, and no commit has said so yet: it may come to be, or be lost with the gateway.",
     example: "$ onramp backfill commerce.orders.v1 # while Kafka does not answer",
     remedy: "Give the same command again: where its run is under way that run is named and no other is begun. `onramp status` shows it too.",
+};
+
+/// Recovery not finished.
+pub static RECOVERY_UNFINISHED: Code = Code {
+    id: "ONR-736",
+    title: "recovery not finished",
+    reason: "Recovery was ended in its midst. What held the log may have been given up already, and the server's log may since have grown past progress, so that nothing else would tell that a part of it is missing.",
+    example: "$ onramp recover # killed after it dropped the slot",
+    remedy: "Run `onramp recover` again: it goes on where it ended.",
 };
 
 /// A fault of the program itself.
@@ -200,8 +200,8 @@ pub const ALL: &[&Code] = &[
     &NO_ANSWER,
     &NOTHING_LOST,
     &STILL_RUNS,
-    &RECOVERY_UNFINISHED,
     &NOT_CONFIRMED,
     &COMMAND_NOT_KNOWN,
+    &RECOVERY_UNFINISHED,
     &INTERNAL,
 ];
