@@ -1,5 +1,6 @@
 //! A product added later joins whatever holds its table, and the others stream undisturbed.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use onramp_integration_tests::history::{PRODUCT, TABLE};
@@ -57,13 +58,26 @@ async fn added(scenario: &Scenario) -> Vec<Event> {
     consume(&scenario.servers, &scenario.topic("added.v1")).await
 }
 
+/// Waits until the new product's rows are published, by whichever gateway it is.
+async fn joined(scenario: &Scenario, gateways: &[&Gateway]) {
+    let topic = scenario.topic("added.v1");
+    let running = format!("onramp_history_running{{product=\"{topic}\"}}");
+    until("the product to join", PATIENCE, async || {
+        let mut of = gateways.iter().map(|gateway| gateway.metric(&running));
+        of.any(|running| running == Some(0.0))
+    })
+    .await;
+}
+
 async fn insert(db: &Client, key: i32) {
     let insert = format!("INSERT INTO added VALUES ({key}, 1, 'live')");
     let inserted = db.batch_execute(&insert).await;
     inserted.expect("the table takes the row");
 }
 
-/// Waits for every row that the table has, and sees that each is told once and as it is.
+/// Waits for every row that the table has, and sees that it is told once by the log or by the run, and
+/// no more than once by each: what committed before the run's S0 and is streamed after that comes
+/// from both, the run's the same again.
 async fn told_once(scenario: &Scenario, keys: &[i32]) {
     let mut events = Vec::new();
     until("the new product's rows", PATIENCE, async || {
@@ -71,10 +85,21 @@ async fn told_once(scenario: &Scenario, keys: &[i32]) {
         latest_by_key(&events).len() >= keys.len()
     })
     .await;
-    let told = events.iter().map(|e| e.key.parse().expect("a key"));
-    let mut told: Vec<i32> = told.collect();
-    told.sort_unstable();
-    assert_eq!(told, keys);
+    let mut told: BTreeMap<i32, Vec<(bool, &Event)>> = BTreeMap::new();
+    for event in &events {
+        let by_the_run = event.headers.contains_key("onramp_op");
+        let key = event.key.parse().expect("a key is a number");
+        told.entry(key).or_default().push((by_the_run, event));
+    }
+    let names: Vec<i32> = told.keys().copied().collect();
+    assert_eq!(names, keys);
+    for (key, told) in told {
+        match told.as_slice() {
+            [_] => {}
+            [(false, live), (true, again)] => assert_eq!(live.value, again.value, "key {key}"),
+            more => panic!("key {key} is told by the run or not: {more:?}"),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -125,7 +150,7 @@ async fn the_others_stream_while_a_new_products_table_is_locked() {
         gateway.metric(&pending) == Some(0.0)
     })
     .await;
-    gateway.wait_history().await;
+    joined(&scenario, &[&gateway]).await;
     insert(&scenario.db, next).await;
     keys.push(next);
     told_once(&scenario, &keys).await;
@@ -159,11 +184,7 @@ async fn a_gateway_killed_while_a_product_waits_goes_on_and_lets_it_join() {
     others_flow(&scenario, 8).await;
     // The transaction comes to nothing, and so do its rows.
     writer.batch_execute("ROLLBACK").await.unwrap();
-    until("the product to join", PATIENCE, async || {
-        !added(&scenario).await.is_empty()
-    })
-    .await;
-    gateway.wait_history().await;
+    joined(&scenario, &[&gateway]).await;
     insert(&scenario.db, 6).await;
     told_once(&scenario, &[1, 2, 3, 5, 6]).await;
     // The next start knows it.
@@ -187,6 +208,7 @@ async fn a_standby_that_started_before_a_product_joined_goes_on_with_it() {
     second.wait_ready("standby").await;
     writer.batch_execute("COMMIT").await.unwrap();
     // Whichever of the two has the lock after that.
+    joined(&scenario, &[&first, &second]).await;
     told_once(&scenario, &[1, 2, 3, 4]).await;
     first.kill();
     second.wait_ready("streaming").await;
@@ -214,8 +236,8 @@ async fn a_table_that_nobody_may_even_read_keeps_no_start_waiting() {
     gateway.wait_says("not yet ").await;
     others_flow(&scenario, 7).await;
     holder.batch_execute("COMMIT").await.unwrap();
+    joined(&scenario, &[&gateway]).await;
     told_once(&scenario, &[9]).await;
-    gateway.wait_history().await;
     assert!(gateway.stop().await.success());
     scenario.close().await;
 }
@@ -233,6 +255,7 @@ async fn a_product_that_becomes_unfit_while_it_waits_stops_nobody() {
     // Mended, it joins.
     let mend = "ALTER TABLE added ADD PRIMARY KEY (acct_no)";
     writer.batch_execute(mend).await.unwrap();
+    joined(&scenario, &[&gateway]).await;
     told_once(&scenario, &[1, 2, 3, 4]).await;
     others_flow(&scenario, 8).await;
     assert!(gateway.stop().await.success());
