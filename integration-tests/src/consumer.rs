@@ -221,7 +221,15 @@ fn ends(consumer: &BaseConsumer, topic: &str) -> HashMap<i32, i64> {
         .fetch_metadata(Some(topic), PATIENCE)
         .expect("the broker answers");
     let partitions = metadata.topics()[0].partitions().iter();
-    let end = |id| consumer.fetch_watermarks(topic, id, PATIENCE);
+    let began = Instant::now();
+    // A partition that was just made may have no leader yet.
+    let end = |id| loop {
+        let marks = consumer.fetch_watermarks(topic, id, PATIENCE);
+        if marks.is_ok() || began.elapsed() > PATIENCE {
+            return marks;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
     partitions
         .map(|p| (p.id(), end(p.id()).expect("the broker answers").1))
         .collect()
