@@ -103,6 +103,31 @@ pub fn check(text: &str, variable: &str, wanted: &[Type]) -> Result<Vec<Name>, V
     })
 }
 
+/// The first types, of the likelier ones first, under which an expression gives one of the `wanted`:
+/// for those of `variable`'s columns that `known` tells nothing of. None where none fit.
+pub fn fitting_types(
+    text: &str,
+    variable: &str,
+    known: &(dyn Fn(&str) -> Option<Type> + Sync),
+    wanted: &[Type],
+) -> Option<Vec<(String, Type)>> {
+    let fitting = syntax::guarded(text, || {
+        let tree = syntax::read(text)?;
+        let survey = Survey::of(&tree);
+        if !survey.faults.is_empty() {
+            return Err(survey.faults);
+        }
+        Ok(untyped::fitting(
+            &tree,
+            &survey.names,
+            variable,
+            known,
+            wanted,
+        ))
+    });
+    fitting.ok().flatten()
+}
+
 /// Compiles an expression for the columns of a scope, or says every fault in the order of the text.
 pub fn compile(text: &str, scope: &Scope) -> Result<Expression, Vec<Fault>> {
     syntax::guarded(text, || {

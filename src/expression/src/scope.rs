@@ -67,6 +67,24 @@ impl Type {
             ValueType::Unsupported => return None,
         })
     }
+
+    /// What a column of values of this type decodes to; None for null's own type.
+    pub fn of_values(&self) -> Option<ValueType> {
+        Some(match self {
+            Type::Null => return None,
+            Type::Bool => ValueType::Bool,
+            Type::Int => ValueType::Int(64),
+            Type::Double => ValueType::Double,
+            Type::Decimal => ValueType::Decimal(None),
+            Type::String => ValueType::Text,
+            Type::Bytes => ValueType::Bytes,
+            Type::Date => ValueType::Date,
+            Type::Time => ValueType::Time,
+            Type::LocalTimestamp => ValueType::LocalTimestamp,
+            Type::Timestamp => ValueType::Timestamp,
+            Type::Uuid => ValueType::Uuid,
+        })
+    }
 }
 
 impl std::fmt::Display for Type {

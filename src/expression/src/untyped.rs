@@ -26,6 +26,8 @@ const TYPES: [Type; 11] = [
 /// So many columns are tried with every type each; of an expression over more of them only what
 /// no column's type can mend is told.
 const MAX_COLUMNS: u32 = 2;
+/// So many where the first types that fit are looked for.
+const MAX_FITTED: u32 = 3;
 
 /// What is wrong with an expression over `variable`'s columns, whatever types they have; `wanted`
 /// are the types that its value may have.
@@ -35,32 +37,15 @@ pub(crate) fn faults(
     variable: &str,
     wanted: &[Type],
 ) -> Vec<Fault> {
-    let mut columns: Vec<&str> = Vec::new();
-    for name in names {
-        match &name.member {
-            Some(member) if !columns.contains(&member.as_str()) => columns.push(member),
-            _ => {}
-        }
-    }
+    let columns = columns(names);
     let combinations = TYPES.len().pow((columns.len() as u32).min(MAX_COLUMNS));
     // The fewest faults win, a wrong result alone before a wrong part; then what no type can mend,
     // then the larger part, since all within it fits. Of equals the likelier types.
     let mut best: Option<(Rank, Vec<Fault>)> = None;
     for combination in 0..combinations {
-        // No column may be null: that refuses the least.
-        let mut rest = combination;
-        let typed = columns.iter().enumerate().map(|(slot, name)| {
-            let r#type = TYPES[rest % TYPES.len()].clone();
-            rest /= TYPES.len();
-            Column {
-                name: (*name).to_owned(),
-                r#type,
-                nullable: false,
-                slot,
-            }
-        });
-        let scope = Scope::new().columns(variable, typed.collect());
-        let (rank, faults) = tried(tree, &scope, wanted);
+        let types = (0..columns.len()).map(|at| of_combination(combination, at));
+        let scope = scope(variable, columns.iter().copied().zip(types));
+        let (rank, faults) = tried_under(tree, &scope, wanted);
         if faults.is_empty() {
             return faults;
         }
@@ -75,6 +60,72 @@ pub(crate) fn faults(
     faults
 }
 
+/// The first types under which an expression gives one of the `wanted`, for those of its columns that
+/// `known` tells nothing of; None where none fit.
+pub(crate) fn fitting(
+    tree: &Tree<'_>,
+    names: &[Name],
+    variable: &str,
+    known: &(dyn Fn(&str) -> Option<Type> + Sync),
+    wanted: &[Type],
+) -> Option<Vec<(String, Type)>> {
+    let columns = columns(names);
+    let unknown: Vec<&str> = columns
+        .iter()
+        .copied()
+        .filter(|c| known(c).is_none())
+        .collect();
+    let tried = (unknown.len() as u32).min(MAX_FITTED);
+    for combination in 0..TYPES.len().pow(tried) {
+        // Beyond the last that is tried it is the likeliest.
+        let types: Vec<Type> = (0..unknown.len())
+            .map(|at| of_combination(combination, at))
+            .collect();
+        let type_of = |column: &str| {
+            let at = unknown.iter().position(|u| *u == column);
+            known(column)
+                .or_else(|| types.get(at?).cloned())
+                .unwrap_or(Type::String)
+        };
+        let scope = scope(variable, columns.iter().map(|c| (*c, type_of(c))));
+        if tried_under(tree, &scope, wanted).1.is_empty() {
+            let unknown = unknown.iter().map(|c| (*c).to_owned());
+            return Some(unknown.zip(types).collect());
+        }
+    }
+    None
+}
+
+/// The columns that names speak of, each once.
+fn columns(names: &[Name]) -> Vec<&str> {
+    let mut columns: Vec<&str> = Vec::new();
+    for name in names {
+        match &name.member {
+            Some(member) if !columns.contains(&member.as_str()) => columns.push(member),
+            _ => {}
+        }
+    }
+    columns
+}
+
+/// The type that a combination has for the column at a place.
+fn of_combination(combination: usize, at: usize) -> Type {
+    // Far places have the first of types, as a number has zeros before it.
+    let step = TYPES.len().checked_pow(at as u32).unwrap_or(usize::MAX);
+    TYPES[combination / step % TYPES.len()].clone()
+}
+
+/// These columns, none of which may be null: that refuses the least.
+fn scope<'c>(variable: &str, columns: impl Iterator<Item = (&'c str, Type)>) -> Scope {
+    let columns = columns.enumerate().map(|(slot, (name, r#type))| Column {
+        name: name.to_owned(),
+        r#type,
+        nullable: false,
+        slot,
+    });
+    Scope::new().columns(variable, columns.collect())
+}
+
 /// A constant without a value and a bad pattern are so under every type.
 fn of_a_constant(fault: &Fault) -> bool {
     [codes::LITERAL.id, codes::PATTERN.id].contains(&fault.code.id)
@@ -84,7 +135,7 @@ fn of_a_constant(fault: &Fault) -> bool {
 type Rank = (usize, bool, Reverse<usize>);
 
 /// The faults under one combination of types, and how bad they are.
-fn tried(tree: &Tree<'_>, scope: &Scope, wanted: &[Type]) -> (Rank, Vec<Fault>) {
+fn tried_under(tree: &Tree<'_>, scope: &Scope, wanted: &[Type]) -> (Rank, Vec<Fault>) {
     const NONE: Rank = (0, false, Reverse(0));
     let mut checker = Checker::new(tree, scope);
     let typed = checker.check(&tree.root, &Facts::new());

@@ -209,7 +209,6 @@ mod tests {
     use onramp_language::Scalar::{self, *};
 
     use super::choose;
-    use crate::plan::of_expression;
 
     /// What is refused of an expression before its table is known is what is refused with it.
     #[test]
@@ -248,7 +247,7 @@ mod tests {
         ];
         for field in fields {
             for r#type in &types {
-                let given = of_expression(r#type);
+                let given = r#type.of_values();
                 assert_eq!(
                     choose(given.as_ref(), field, None).is_ok(),
                     field.from_expressions().contains(r#type),

@@ -220,7 +220,7 @@ impl<'p> Planner<'p> {
                 let compiled = self.expression(text)?;
                 let (r#type, nullable) = compiled.result();
                 let name = format!("the expression ({type})");
-                let given = of_expression(r#type);
+                let given = r#type.of_values();
                 Some((
                     Origin::Expression(Box::new(compiled)),
                     given,
@@ -373,23 +373,6 @@ fn place_of(source: &Source) -> Place {
         Source::Column { column, .. } => column.place(),
         Source::Expression(text) => text.place(),
     }
-}
-
-pub(crate) fn of_expression(r#type: &Type) -> Option<ValueType> {
-    Some(match r#type {
-        Type::Null => return None,
-        Type::Bool => ValueType::Bool,
-        Type::Int => ValueType::Int(64),
-        Type::Double => ValueType::Double,
-        Type::Decimal => ValueType::Decimal(None),
-        Type::String => ValueType::Text,
-        Type::Bytes => ValueType::Bytes,
-        Type::Date => ValueType::Date,
-        Type::Time => ValueType::Time,
-        Type::LocalTimestamp => ValueType::LocalTimestamp,
-        Type::Timestamp => ValueType::Timestamp,
-        Type::Uuid => ValueType::Uuid,
-    })
 }
 
 /// A fault of an expression, at its place inside the expression.
