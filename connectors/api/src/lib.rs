@@ -48,6 +48,7 @@
 mod batch;
 mod chunk;
 mod connector;
+pub mod plain;
 mod table;
 mod value;
 

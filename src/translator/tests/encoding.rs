@@ -8,12 +8,13 @@ use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use apache_avro::writer::datum::GenericDatumWriter;
+use onramp_connector::plain::layout;
 use onramp_connector::{Decimal, Value, ValueType};
 use onramp_event::Arena;
 use onramp_finding::codes::mapping;
 use onramp_translator::{Stopped, contract};
 use proptest::prelude::*;
-use support::{Given, Log, column, layout, nullable, product, table, translator};
+use support::{Given, Log, column, nullable, product, table, translator};
 
 const HEAD: &str = "source: { table: public.ordr_hdr }\nkey: [id]";
 

@@ -4,6 +4,7 @@
 
 mod support;
 
+use onramp_connector::plain::layout;
 use onramp_connector::{
     BeforeImage, Item, Operation, TableDescription, TableId, Value, Value::Int, Value::Text,
     ValueType,
@@ -11,7 +12,7 @@ use onramp_connector::{
 use onramp_event::Arena;
 use onramp_finding::codes::mapping;
 use onramp_translator::Stopped;
-use support::{Given, Log, column, layout, product, table, translator};
+use support::{Given, Log, column, product, table, translator};
 
 const FIELDS: &str = "
 id: { type: long, from: no }

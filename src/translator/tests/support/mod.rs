@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use onramp_connector::{
-    Batch, BeforeImage, Begin, Cell, Change, Column, ColumnDecoder, Decimal, Ident, Index, Item,
-    Operation, Span, TableDescription, TableId, TableLayout, Undecodable, Value, ValueType,
+    Batch, BeforeImage, Begin, Change, Column, Ident, Index, Item, Operation, Span,
+    TableDescription, TableId, TableLayout, Value, ValueType, plain,
 };
 use onramp_event::RouteId;
 use onramp_language::Product;
@@ -77,88 +77,8 @@ pub(crate) fn table(columns: Vec<Column>) -> TableDescription {
     }
 }
 
-fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Undecodable> {
-    bytes.try_into().map_err(|_| Undecodable::Malformed)
-}
-
-fn decoder(value_type: &ValueType) -> ColumnDecoder {
-    match value_type {
-        ValueType::Bool => |b| Ok(Value::Bool(b == [1])),
-        ValueType::Int(_) => |b| Ok(Value::Int(i64::from_le_bytes(fixed(b)?))),
-        ValueType::Float => |b| Ok(Value::Float(f32::from_le_bytes(fixed(b)?))),
-        ValueType::Double => |b| Ok(Value::Double(f64::from_le_bytes(fixed(b)?))),
-        ValueType::Decimal(_) => |b| {
-            let (scale, mantissa) = b.split_first().ok_or(Undecodable::Malformed)?;
-            Ok(Value::Decimal(Decimal {
-                mantissa: i128::from_le_bytes(fixed(mantissa)?),
-                scale: *scale,
-            }))
-        },
-        ValueType::Text | ValueType::Enum(_) | ValueType::Json => |b| {
-            std::str::from_utf8(b)
-                .map(Value::Text)
-                .map_err(|_| Undecodable::Encoding)
-        },
-        ValueType::Bytes => |b| Ok(Value::Bytes(b)),
-        ValueType::Date => |b| Ok(Value::Date(i32::from_le_bytes(fixed(b)?))),
-        ValueType::Time => |b| Ok(Value::Time(i64::from_le_bytes(fixed(b)?))),
-        ValueType::LocalTimestamp => |b| Ok(Value::LocalTimestamp(i64::from_le_bytes(fixed(b)?))),
-        ValueType::Timestamp => |b| Ok(Value::Timestamp(i64::from_le_bytes(fixed(b)?))),
-        ValueType::Uuid => |b| Ok(Value::Uuid(fixed(b)?)),
-        ValueType::Unsupported => |_| Err(Undecodable::Malformed),
-    }
-}
-
 /// A cell of a test's row; None is a value that the log left out.
 pub(crate) type Given<'v> = Option<Value<'v>>;
-
-fn raw(value: &Value<'_>) -> Vec<u8> {
-    match value {
-        Value::Null => Vec::new(),
-        Value::Bool(v) => vec![u8::from(*v)],
-        Value::Int(v) | Value::Time(v) | Value::LocalTimestamp(v) | Value::Timestamp(v) => {
-            v.to_le_bytes().to_vec()
-        }
-        Value::Float(v) => v.to_le_bytes().to_vec(),
-        Value::Double(v) => v.to_le_bytes().to_vec(),
-        Value::Decimal(v) => [&[v.scale][..], &v.mantissa.to_le_bytes()].concat(),
-        Value::Text(v) => v.as_bytes().to_vec(),
-        Value::Bytes(v) => v.to_vec(),
-        Value::Date(v) => v.to_le_bytes().to_vec(),
-        Value::Uuid(v) => v.to_vec(),
-    }
-}
-
-fn read<'a>(mut t: &'a [u8], wanted: &[u16], out: &mut Vec<Cell<'a>>) -> Result<(), Undecodable> {
-    let mut cells = Vec::new();
-    while let Some((tag, rest)) = t.split_first() {
-        let (len, rest) = rest.split_at(4);
-        let (value, rest) = rest.split_at(u32::from_le_bytes(fixed(len)?) as usize);
-        cells.push(match tag {
-            0 => Cell::Null,
-            1 => Cell::Unchanged,
-            _ => Cell::Raw(value),
-        });
-        t = rest;
-    }
-    for at in wanted {
-        out.push(*cells.get(*at as usize).ok_or(Undecodable::Malformed)?);
-    }
-    Ok(())
-}
-
-pub(crate) fn layout(table: &TableDescription) -> TableLayout {
-    TableLayout {
-        name: table.name.clone(),
-        columns: table
-            .columns
-            .iter()
-            .map(|c| (c.name.clone(), c.value_type.clone(), decoder(&c.value_type)))
-            .collect(),
-        before: table.before.clone(),
-        read,
-    }
-}
 
 /// A batch in the making.
 pub(crate) struct Log(pub(crate) Batch);
@@ -205,14 +125,7 @@ impl Log {
     fn row(&mut self, row: &[Given<'_>]) -> Span {
         let mut bytes = Vec::new();
         for cell in row {
-            let (tag, value) = match cell {
-                None => (1, Vec::new()),
-                Some(Value::Null) => (0, Vec::new()),
-                Some(value) => (2, raw(value)),
-            };
-            bytes.push(tag);
-            bytes.extend_from_slice(&(value.len() as u32).to_le_bytes());
-            bytes.extend_from_slice(&value);
+            plain::push(&mut bytes, *cell);
         }
         self.bytes(&bytes)
     }

@@ -1,0 +1,132 @@
+//! Rows in a layout of no database: for whoever has values, and no server that sends them.
+
+use crate::{
+    Cell, ColumnDecoder, Decimal, TableDescription, TableLayout, Undecodable, Value, ValueType,
+};
+
+/// What a cell begins with: how it is to be read, and how many bytes follow.
+const HEAD: usize = 5;
+const NULL: u8 = 0;
+const LEFT_OUT: u8 = 1;
+const VALUE: u8 = 2;
+
+/// Appends a cell to a row; None is a value that the log left out. Cells stand in the order of the
+/// table's columns.
+pub fn push(row: &mut Vec<u8>, cell: Option<Value<'_>>) {
+    let (tag, bytes) = match cell {
+        None => (LEFT_OUT, Vec::new()),
+        Some(Value::Null) => (NULL, Vec::new()),
+        Some(value) => (VALUE, raw(&value)),
+    };
+    row.push(tag);
+    row.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+    row.extend_from_slice(&bytes);
+}
+
+/// How such rows of a table are read.
+pub fn layout(table: &TableDescription) -> TableLayout {
+    let columns = table.columns.iter();
+    TableLayout {
+        name: table.name.clone(),
+        columns: columns
+            .map(|c| (c.name.clone(), c.value_type.clone(), decoder(&c.value_type)))
+            .collect(),
+        before: table.before.clone(),
+        read,
+    }
+}
+
+fn raw(value: &Value<'_>) -> Vec<u8> {
+    match value {
+        Value::Null => Vec::new(),
+        Value::Bool(v) => vec![u8::from(*v)],
+        Value::Int(v) | Value::Time(v) | Value::LocalTimestamp(v) | Value::Timestamp(v) => {
+            v.to_le_bytes().to_vec()
+        }
+        Value::Float(v) => v.to_le_bytes().to_vec(),
+        Value::Double(v) => v.to_le_bytes().to_vec(),
+        Value::Decimal(v) => [&[v.scale][..], &v.mantissa.to_le_bytes()].concat(),
+        Value::Text(v) => v.as_bytes().to_vec(),
+        Value::Bytes(v) => v.to_vec(),
+        Value::Date(v) => v.to_le_bytes().to_vec(),
+        Value::Uuid(v) => v.to_vec(),
+    }
+}
+
+fn read<'a>(mut row: &'a [u8], wanted: &[u16], out: &mut Vec<Cell<'a>>) -> Result<(), Undecodable> {
+    let mut cells = Vec::new();
+    while !row.is_empty() {
+        let (head, rest) = row.split_at_checked(HEAD).ok_or(Undecodable::Malformed)?;
+        let length = u32::from_le_bytes(fixed(&head[1..])?) as usize;
+        let (value, rest) = rest
+            .split_at_checked(length)
+            .ok_or(Undecodable::Malformed)?;
+        cells.push(match head[0] {
+            NULL => Cell::Null,
+            LEFT_OUT => Cell::Unchanged,
+            _ => Cell::Raw(value),
+        });
+        row = rest;
+    }
+    for at in wanted {
+        out.push(*cells.get(usize::from(*at)).ok_or(Undecodable::Malformed)?);
+    }
+    Ok(())
+}
+
+fn fixed<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Undecodable> {
+    bytes.try_into().map_err(|_| Undecodable::Malformed)
+}
+
+fn decoder(value_type: &ValueType) -> ColumnDecoder {
+    match value_type {
+        ValueType::Bool => |b| Ok(Value::Bool(b == [1])),
+        ValueType::Int(_) => |b| Ok(Value::Int(i64::from_le_bytes(fixed(b)?))),
+        ValueType::Float => |b| Ok(Value::Float(f32::from_le_bytes(fixed(b)?))),
+        ValueType::Double => |b| Ok(Value::Double(f64::from_le_bytes(fixed(b)?))),
+        ValueType::Decimal(_) => |b| {
+            let (scale, mantissa) = b.split_first().ok_or(Undecodable::Malformed)?;
+            Ok(Value::Decimal(Decimal {
+                mantissa: i128::from_le_bytes(fixed(mantissa)?),
+                scale: *scale,
+            }))
+        },
+        ValueType::Text | ValueType::Enum(_) | ValueType::Json => |b| {
+            std::str::from_utf8(b)
+                .map(Value::Text)
+                .map_err(|_| Undecodable::Encoding)
+        },
+        ValueType::Bytes => |b| Ok(Value::Bytes(b)),
+        ValueType::Date => |b| Ok(Value::Date(i32::from_le_bytes(fixed(b)?))),
+        ValueType::Time => |b| Ok(Value::Time(i64::from_le_bytes(fixed(b)?))),
+        ValueType::LocalTimestamp => |b| Ok(Value::LocalTimestamp(i64::from_le_bytes(fixed(b)?))),
+        ValueType::Timestamp => |b| Ok(Value::Timestamp(i64::from_le_bytes(fixed(b)?))),
+        ValueType::Uuid => |b| Ok(Value::Uuid(fixed(b)?)),
+        ValueType::Unsupported => |_| Err(Undecodable::Malformed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_pushed_is_read_and_a_row_that_is_cut_is_refused() {
+        let mut row = Vec::new();
+        for cell in [Some(Value::Int(-7)), Some(Value::Null), None] {
+            push(&mut row, cell);
+        }
+        let mut cells = Vec::new();
+        read(&row, &[0, 1, 2], &mut cells).unwrap();
+        let number = cells[0].decode(decoder(&ValueType::Int(64)));
+        assert_eq!(number, Ok(Value::Int(-7)));
+        assert_eq!(cells[1..], [Cell::Null, Cell::Unchanged]);
+        for end in 1..row.len() {
+            let mut cells = Vec::new();
+            assert_eq!(
+                read(&row[..end], &[2], &mut cells),
+                Err(Undecodable::Malformed)
+            );
+        }
+    }
+}
