@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use onramp_finding::{Finding, Kind};
-use onramp_language::Reading;
+use onramp_finding::Finding;
+use onramp_language::{Gateway, Reading};
 use serde_json::{Map, json};
 
 use super::files::Files;
-use super::report::{self, Report};
-use crate::released::{self, Revision};
+use super::report::Report;
+use crate::released::{Contracts, Revision};
 
 /// Reads the files, offline, and says everything that is wrong with them.
 ///
@@ -32,16 +32,20 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let (report, unreadable) = (arguments.report, Kind::Configuration);
-    let reading = match arguments.files.read() {
-        Ok(reading) => reading,
-        Err(findings) => return report::refused(report.format, unreadable, &findings),
-    };
-    let Some(gateway) = &reading.gateway else {
-        return report::refused(report.format, unreadable, &reading.findings);
-    };
+    let format = arguments.report.format;
+    arguments.files.with_reading(format, |reading, gateway| {
+        checked(arguments, reading, gateway)
+    })
+}
+
+fn checked(arguments: &Arguments, reading: &Reading, gateway: &Gateway) -> ExitCode {
+    let report = arguments.report;
+    let config = &arguments.files.config;
     let mut findings = reading.findings.clone();
-    findings.extend(promises(arguments, &reading));
+    findings.extend(promises(
+        arguments,
+        &Contracts::read(reading, gateway, config),
+    ));
     let mut more = Map::new();
     more.insert("gateway".to_owned(), json!(gateway.name.value));
     more.insert("products".to_owned(), json!(gateway.products.len()));
@@ -58,9 +62,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 /// What the files break of what consumers were promised.
-fn promises(arguments: &Arguments, reading: &Reading) -> Vec<Finding> {
-    let config = &arguments.files.config;
-    let mut findings = released::check(reading, config);
+fn promises(arguments: &Arguments, contracts: &Contracts<'_>) -> Vec<Finding> {
+    let mut findings = contracts.check();
     let Some(revision) = &arguments.against else {
         return findings;
     };
@@ -68,8 +71,8 @@ fn promises(arguments: &Arguments, reading: &Reading) -> Vec<Finding> {
         Ok(overrides) => overrides,
         Err(more) => return more,
     };
-    match Revision::read(revision, config, &overrides) {
-        Ok(revision) => findings.extend(released::check_against(reading, config, &revision)),
+    match Revision::read(revision, &arguments.files.config, &overrides) {
+        Ok(revision) => findings.extend(contracts.check_against(&revision)),
         Err(finding) => findings.push(*finding),
     }
     findings

@@ -23,9 +23,22 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Everything that the files say, with every fault.
-    pub(crate) fn read(&self) -> Result<Reading, Vec<Finding>> {
-        Ok(onramp_language::read(&self.config, &self.overrides()?))
+    /// Reads everything that the files say, with every fault, and does the work; where the gateway
+    /// file itself cannot be read that is all there is to say.
+    pub(super) fn with_reading(
+        &self,
+        format: Format,
+        work: impl FnOnce(&Reading, &Gateway) -> ExitCode,
+    ) -> ExitCode {
+        let refused = |findings: &[Finding]| report::refused(format, Kind::Configuration, findings);
+        let reading = match self.overrides() {
+            Ok(overrides) => onramp_language::read(&self.config, &overrides),
+            Err(findings) => return refused(&findings),
+        };
+        match &reading.gateway {
+            Some(gateway) => work(&reading, gateway),
+            None => refused(&reading.findings),
+        }
     }
 
     /// What comes before the gateway file's own values.
@@ -39,7 +52,8 @@ impl Files {
         format: Format,
         work: impl FnOnce(Gateway) -> Result<(), Failure>,
     ) -> ExitCode {
-        let loaded = match Overrides::from_process(&self.set)
+        let loaded = match self
+            .overrides()
             .and_then(|overrides| onramp_language::load(&self.config, &overrides))
         {
             Ok(loaded) => loaded,

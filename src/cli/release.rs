@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use onramp_finding::codes::contracts;
-use onramp_finding::{Finding, Kind, Place};
-use onramp_language::{Gateway, Product, Status};
+use onramp_finding::codes::contracts as codes;
+use onramp_finding::{Finding, Place};
+use onramp_language::{Gateway, Product, Reading};
 use serde_json::{Map, json};
 
 use super::files::Files;
-use super::report::{self, Report};
-use crate::released::{self, Lock, NAME, Released};
+use super::report::Report;
+use crate::released::{Contracts, NAME};
 
 /// Writes products' contracts into `contracts.lock`, which is kept in version control.
 ///
@@ -35,35 +35,28 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let (report, unreadable) = (arguments.report, Kind::Configuration);
-    let reading = match arguments.files.read() {
-        Ok(reading) => reading,
-        Err(findings) => return report::refused(report.format, unreadable, &findings),
-    };
-    let Some(gateway) = &reading.gateway else {
-        return report::refused(report.format, unreadable, &reading.findings);
-    };
+    let format = arguments.report.format;
+    arguments.files.with_reading(format, |reading, gateway| {
+        released(arguments, reading, gateway)
+    })
+}
+
+fn released(arguments: &Arguments, reading: &Reading, gateway: &Gateway) -> ExitCode {
+    let report = arguments.report;
     let config = &arguments.files.config;
     let mut findings = reading.findings.clone();
-    findings.extend(released::check(&reading, config));
+    let contracts = Contracts::read(reading, gateway, config);
+    findings.extend(contracts.check());
     // It is about to be mended.
-    findings.retain(|f| f.code != &contracts::NOT_RELEASED);
+    findings.retain(|f| f.code != &codes::NOT_RELEASED);
     let chosen = chosen(arguments, gateway, &reading.refused, &mut findings);
     let mut written = Vec::new();
     let mut text = String::new();
     if !onramp_finding::any_error(&findings) {
-        // Read without fault by the check above.
-        let mut lock = Lock::beside(config).ok().flatten().unwrap_or_default();
+        let mut lock = contracts.lock();
         for product in chosen {
             let name = product.name.value.to_string();
-            let new = match lock.contracts.get_mut(&name) {
-                Some(contract) => contract.release(product),
-                None => {
-                    lock.contracts.insert(name.clone(), Released::of(product));
-                    true
-                }
-            };
-            let schemas = lock.contracts.get(&name).map_or(0, |c| c.schemas.len());
+            let (new, schemas) = contracts.release(product, &mut lock);
             text.push_str(&match new {
                 true => format!("{name}: released, schema {schemas}\n"),
                 false => format!("{name}: released already, nothing changed\n"),
@@ -77,7 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         {
             let message = format!("{NAME} cannot be written");
             let place = Place::Path(NAME.to_owned());
-            let finding = Finding::error(&contracts::LOCK_UNREADABLE, place, message);
+            let finding = Finding::error(&codes::LOCK_UNREADABLE, place, message);
             findings.push(
                 finding
                     .because(error.to_string())
@@ -99,9 +92,9 @@ fn chosen<'a>(
     refused: &[String],
     findings: &mut Vec<Finding>,
 ) -> Vec<&'a Product> {
-    let published = |p: &&Product| matches!(p.status, Status::Active | Status::Deprecated);
     if arguments.all {
-        return gateway.products.iter().filter(published).collect();
+        let all = gateway.products.iter();
+        return all.filter(|p| p.status.is_published()).collect();
     }
     let mut chosen = Vec::new();
     for name in &arguments.products {
@@ -110,14 +103,14 @@ fn chosen<'a>(
             .iter()
             .find(|p| p.name.value.to_string() == *name);
         let (message, remedy) = match found {
-            Some(product) if published(&product) => {
+            Some(product) if product.status.is_published() => {
                 chosen.push(product);
                 continue;
             }
             Some(product) => (
                 format!(
                     "{name} is not published: its status is {}",
-                    word(product.status)
+                    product.status.word()
                 ),
                 "set `status: active` first".to_owned(),
             ),
@@ -136,7 +129,7 @@ fn chosen<'a>(
         };
         findings.push(
             Finding::error(
-                &contracts::NOT_TO_RELEASE,
+                &codes::NOT_TO_RELEASE,
                 found.map_or(Place::Nowhere, |p| p.name.place()),
                 message,
             )
@@ -145,13 +138,4 @@ fn chosen<'a>(
         );
     }
     chosen
-}
-
-fn word(status: Status) -> &'static str {
-    match status {
-        Status::Draft => "draft",
-        Status::Active => "active",
-        Status::Deprecated => "deprecated",
-        Status::Retired => "retired",
-    }
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use onramp_finding::codes::{files, fixtures as codes};
-use onramp_finding::{Finding, Kind, Style, any_error};
-use onramp_language::{Fixtures, Reading};
+use onramp_finding::{Finding, Style, any_error};
+use onramp_language::{Fixtures, Gateway, Reading};
 use serde_json::{Map, Value, json};
 
 use super::files::Files;
@@ -34,21 +34,21 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let (report, unreadable) = (arguments.report, Kind::Configuration);
-    let reading = match arguments.files.read() {
-        Ok(reading) => reading,
-        Err(findings) => return report::refused(report.format, unreadable, &findings),
-    };
-    let Some(gateway) = &reading.gateway else {
-        return report::refused(report.format, unreadable, &reading.findings);
-    };
+    let format = arguments.report.format;
+    arguments.files.with_reading(format, |reading, gateway| {
+        tested(arguments, reading, gateway)
+    })
+}
+
+fn tested(arguments: &Arguments, reading: &Reading, gateway: &Gateway) -> ExitCode {
+    let report = arguments.report;
     // Whether a draft is published is nothing to a test.
     let mut findings: Vec<Finding> = reading.findings.clone();
     findings.retain(|f| f.severity == onramp_finding::Severity::Error);
     let style = terminal::out();
     let (mut shown, mut tests) = (String::new(), Vec::new());
     let mut counted = Counted::default();
-    for fixtures in chosen(arguments, &reading) {
+    for fixtures in chosen(arguments, reading) {
         let product = gateway
             .products
             .iter()

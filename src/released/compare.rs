@@ -6,10 +6,10 @@ use onramp_language::{Field, Product, Shape, Status};
 use onramp_registry::Level;
 use onramp_registry::evolution::violations;
 
-use super::Released;
+use super::lock::{NAME, Released};
 
 /// Whose contract it is that may not be broken.
-pub(crate) enum Earlier<'a> {
+pub(super) enum Earlier<'a> {
     /// That of `contracts.lock`.
     Released,
     /// That of a revision in version control.
@@ -35,12 +35,12 @@ impl Earlier<'_> {
 }
 
 /// Everything in which the file breaks the contract, and what a start will ask for.
-pub(crate) fn compare(
+pub(super) fn compare(
     product: &Product,
+    now: &Released,
     released: &Released,
     earlier: &Earlier<'_>,
 ) -> Vec<Finding> {
-    let now = Released::of(product);
     let mut findings = Vec::new();
     let was = earlier.was();
     if product.status == Status::Draft {
@@ -59,7 +59,7 @@ pub(crate) fn compare(
         );
     }
     let key = |r: &Released| (r.key.clone(), r.key_format.clone(), r.key_schema.clone());
-    if key(&now) != key(released) {
+    if key(now) != key(released) {
         let message = match now.key == released.key && now.key_format == released.key_format {
             true => format!("the types of the key's fields are not those {was}"),
             false => format!(
@@ -105,12 +105,12 @@ pub(crate) fn compare(
             }
             // What was promised counts, and a stronger promise that is made now.
             let level = if weaker(level, then) { then } else { level };
-            findings.extend(schemas(product, &now, released, level, &was));
+            findings.extend(schemas(product, now, released, level, &was));
         }
         _ => findings.push(
             Finding::error(
                 &contracts::LOCK_UNREADABLE,
-                Place::Path(super::NAME.to_owned()),
+                Place::Path(NAME.to_owned()),
                 format!("`{}` is no level of compatibility", released.level),
             )
             .remedy(contracts::LOCK_UNREADABLE.remedy),
@@ -159,7 +159,7 @@ fn schemas(
         let found = match violations(old, new, level) {
             Ok(found) => found,
             Err(why) => {
-                let place = Place::Path(super::NAME.to_owned());
+                let place = Place::Path(NAME.to_owned());
                 let message = format!("a schema of {} cannot be read", product.name.value);
                 let finding = Finding::error(&contracts::LOCK_UNREADABLE, place, message);
                 let remedy = contracts::LOCK_UNREADABLE.remedy;

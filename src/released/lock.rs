@@ -84,6 +84,25 @@ impl Lock {
         }
     }
 
+    /// Releases what a product's file gives; whether anything is new, and how many schemas there are
+    /// then. What it may not break was checked before.
+    pub(super) fn release(&mut self, name: String, now: Released) -> (bool, usize) {
+        let Some(before) = self.contracts.get_mut(&name) else {
+            let schemas = now.schemas.len();
+            self.contracts.insert(name, now);
+            return (true, schemas);
+        };
+        let new = !before.is_current(&now);
+        if new {
+            let mut schemas = std::mem::take(&mut before.schemas);
+            if schemas.last() != now.schemas.last() {
+                schemas.extend(now.schemas);
+            }
+            *before = Released { schemas, ..now };
+        }
+        (new, before.schemas.len())
+    }
+
     /// Writes it beside the gateway file: whole, or not at all.
     pub(crate) fn write(&self, config: &Path) -> std::io::Result<()> {
         let path = path(config);
@@ -128,17 +147,13 @@ impl Released {
         }
     }
 
-    /// Whether the product's file still gives just this.
-    pub(crate) fn is_current(&self, product: &Product) -> bool {
-        let now = Released::of(product);
-        self.schemas.last() == now.schemas.last()
-            && Released {
-                schemas: Vec::new(),
-                ..self.clone()
-            } == Released {
-                schemas: Vec::new(),
-                ..now
-            }
+    /// Whether it is just what the product's file gives now.
+    pub(super) fn is_current(&self, now: &Released) -> bool {
+        let rest = |r: &Released| Released {
+            schemas: Vec::new(),
+            ..r.clone()
+        };
+        self.schemas.last() == now.schemas.last() && rest(self) == rest(now)
     }
 
     /// Whether an earlier state of this entry may have become it by releases.
@@ -147,20 +162,5 @@ impl Released {
             && self.key == earlier.key
             && self.key_format == earlier.key_format
             && self.key_schema == earlier.key_schema
-    }
-
-    /// Releases what the product's file gives now; whether anything is new. What it may not break
-    /// was checked before.
-    pub(crate) fn release(&mut self, product: &Product) -> bool {
-        if self.is_current(product) {
-            return false;
-        }
-        let mut now = Released::of(product);
-        let mut schemas = std::mem::take(&mut self.schemas);
-        if schemas.last() != now.schemas.last() {
-            schemas.append(&mut now.schemas);
-        }
-        *self = Released { schemas, ..now };
-        true
     }
 }

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use onramp_finding::{Finding, Place, codes::contracts};
-use onramp_language::{Overrides, Status};
+use onramp_language::Overrides;
 
-use super::{Lock, Released};
+use super::lock::{Lock, Released};
 
 /// What a revision has.
 pub(crate) struct Revision {
@@ -79,7 +79,7 @@ impl Revision {
         let contracts = gateway
             .products
             .iter()
-            .filter(|p| matches!(p.status, Status::Active | Status::Deprecated))
+            .filter(|p| p.status.is_published())
             .map(|p| (p.name.value.to_string(), Released::of(p)))
             .collect();
         Ok(Revision {

@@ -7,11 +7,8 @@ use onramp_publisher::progress::{self, Progress};
 
 /// The products of a gateway whose changes are published.
 pub(super) fn published(gateway: &Gateway) -> Vec<&Product> {
-    let published = |p: &&Product| match p.status {
-        Status::Draft => gateway.drafts,
-        Status::Active | Status::Deprecated => true,
-        Status::Retired => false,
-    };
+    let published =
+        |p: &&Product| p.status.is_published() || (p.status == Status::Draft && gateway.drafts);
     gateway.products.iter().filter(published).collect()
 }
 

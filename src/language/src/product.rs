@@ -37,6 +37,23 @@ pub enum Status {
     Retired,
 }
 
+impl Status {
+    /// The file's word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Draft => "draft",
+            Status::Active => "active",
+            Status::Deprecated => "deprecated",
+            Status::Retired => "retired",
+        }
+    }
+
+    /// Whether consumers may rely on such a product's contract.
+    pub fn is_published(self) -> bool {
+        matches!(self, Status::Active | Status::Deprecated)
+    }
+}
+
 /// A level of schema compatibility, by the registry's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
