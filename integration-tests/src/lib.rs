@@ -6,6 +6,7 @@
 
 pub mod broker;
 mod consumer;
+mod folder;
 mod gateway;
 pub mod history;
 pub mod mishaps;
@@ -20,6 +21,7 @@ pub mod standby;
 pub mod switch;
 
 pub use consumer::{Event, Extent, consume, extent, latest_by_key, records};
+pub use folder::Folder;
 pub use gateway::{Gateway, binary};
 pub use ports::Ports;
 pub use private::Private;

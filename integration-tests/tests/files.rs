@@ -1,22 +1,19 @@
 //! What the program says of files, as somebody at a terminal or a pipeline has it. Needs no servers:
 //! a fault in a file ends it before anything is opened.
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
 
-use onramp_integration_tests::binary;
+use onramp_integration_tests::Folder;
 
 /// What lies there answers nobody: a connection would end with another code.
-const GATEWAY: &str = r#"
-gateway: shop
+const GATEWAY: &str = r#"gateway: shop
 source: { type: postgres, url: "postgres://onramp@127.0.0.1:1/shop" }
 kafka: { brokers: ["127.0.0.1:1"] }
 registry: { url: "http://127.0.0.1:1" }
 products: [products/**/*.yaml]
 "#;
 
-const ORDERS: &str = r#"
-product: commerce.orders.v1
+const ORDERS: &str = r#"product: commerce.orders.v1
 status: active
 owner: { team: orders, contact: orders@shop.test }
 description: Orders.
@@ -27,37 +24,11 @@ fields:
   order_id: { type: long, from: ord_no }
 "#;
 
-/// A folder of files of one test's own.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn with(name: &str, files: &[(&str, &str)]) -> Folder {
-        let path = std::env::temp_dir().join(format!("onramp-{name}-{}", std::process::id()));
-        let folder = Folder(path);
-        for (name, text) in files {
-            let path = folder.0.join(name);
-            let parent = path.parent().expect("a file stands in a folder");
-            std::fs::create_dir_all(parent).expect("the folder is writable");
-            std::fs::write(path, text.trim_start()).expect("the folder is writable");
-        }
-        folder
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(binary())
-            .args(arguments)
-            .arg("--config")
-            .arg(self.0.join("onramp.yaml"))
-            .env_remove("COLUMNS")
-            .output()
-            .expect("the binary onramp is built (`cargo build`)")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+/// Runs the program from elsewhere, with the folder's gateway file named.
+fn run(folder: &Folder, arguments: &[&str]) -> Output {
+    let config = folder.path().join("onramp.yaml");
+    let config = config.to_str().expect("a path of this test's own");
+    folder.run(&[arguments, &["--config", config]].concat())
 }
 
 /// Everything that was said, which fits a terminal of 80 columns and has no colour in a pipe.
@@ -89,18 +60,15 @@ fn every_fault_of_every_file_is_told_in_one_run() {
     let typed = ORDERS
         .replace("orders.v1", "lines.v1")
         .replace("from: ord_no", "expr: 'row.a.trim()'");
-    let folder = Folder::with(
-        "all-faults",
-        &[
-            (
-                "onramp.yaml",
-                &GATEWAY.replace("127.0.0.1:1\"] }", "x\"] }"),
-            ),
-            ("products/a/orders.yaml", &typo),
-            ("products/b/broken.yaml", "product: [\n"),
-            ("products/b/lines.yaml", &typed),
-        ],
-    );
+    let folder = Folder::with(&[
+        (
+            "onramp.yaml",
+            &GATEWAY.replace("127.0.0.1:1\"] }", "x\"] }"),
+        ),
+        ("products/a/orders.yaml", &typo),
+        ("products/b/broken.yaml", "product: [\n"),
+        ("products/b/lines.yaml", &typed),
+    ]);
     let expected = [
         ("ONR-109", "onramp.yaml:3:20"),
         ("ONR-103", "products/a/orders.yaml:2:1"),
@@ -109,7 +77,7 @@ fn every_fault_of_every_file_is_told_in_one_run() {
     ]
     .map(|(code, place)| (code.to_owned(), place.to_owned()));
     for command in ["check", "run"] {
-        let output = folder.run(&[command]);
+        let output = run(&folder, &[command]);
         let text = said(&output);
         assert_eq!(places(&text), expected, "{text}");
         assert!(text.contains("did you mean `status`?"), "{text}");
@@ -119,14 +87,11 @@ fn every_fault_of_every_file_is_told_in_one_run() {
 
 #[test]
 fn a_fault_in_a_product_is_a_finding_of_check_and_keeps_run_from_starting() {
-    let folder = Folder::with(
-        "product-fault",
-        &[
-            ("onramp.yaml", GATEWAY),
-            ("products/orders.yaml", &ORDERS.replace("long", "lnog")),
-        ],
-    );
-    let output = folder.run(&["check", "--format", "json"]);
+    let folder = Folder::with(&[
+        ("onramp.yaml", GATEWAY),
+        ("products/orders.yaml", &ORDERS.replace("long", "lnog")),
+    ]);
+    let output = run(&folder, &["check", "--format", "json"]);
     assert_eq!(output.status.code(), Some(1));
     let said: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let findings = &said["findings"];
@@ -139,28 +104,25 @@ fn a_fault_in_a_product_is_a_finding_of_check_and_keeps_run_from_starting() {
     );
     assert_eq!(finding["remedy"], "did you mean `long`?");
     assert_eq!(findings.as_array().map(Vec::len), Some(1));
-    assert_eq!(folder.run(&["run"]).status.code(), Some(64));
+    assert_eq!(run(&folder, &["run"]).status.code(), Some(64));
 }
 
 #[test]
 fn sound_files_are_said_to_be_and_wrong_usage_is_not_a_finding() {
-    let folder = Folder::with(
-        "sound",
-        &[("onramp.yaml", GATEWAY), ("products/orders.yaml", ORDERS)],
-    );
-    let output = folder.run(&["check"]);
+    let folder = Folder::with(&[("onramp.yaml", GATEWAY), ("products/orders.yaml", ORDERS)]);
+    let output = run(&folder, &["check"]);
     assert_eq!(said(&output), "shop: 1 product(s), nothing wrong\n");
     assert_eq!(output.status.code(), Some(0));
-    let output = folder.run(&["check", "--format", "json"]);
+    let output = run(&folder, &["check", "--format", "json"]);
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let nothing =
         serde_json::json!({ "findings": [], "gateway": "shop", "products": 1, "refused": [] });
     assert_eq!(told, nothing);
     for wrong in [&["check", "--frmat", "json"][..], &["chek"]] {
-        assert_eq!(folder.run(wrong).status.code(), Some(64), "{wrong:?}");
+        assert_eq!(run(&folder, wrong).status.code(), Some(64), "{wrong:?}");
     }
-    let nowhere = Folder::with("nowhere", &[]);
-    let output = nowhere.run(&["check"]);
+    let nowhere = Folder::with(&[]);
+    let output = run(&nowhere, &["check"]);
     assert_eq!(output.status.code(), Some(64));
     assert!(said(&output).contains("ONR-101"));
 }

@@ -6,9 +6,9 @@
     reason = "in a test a panic is the report"
 )]
 
-use std::process::{Command, Output};
+use onramp_integration_tests::Folder;
 
-use onramp_integration_tests::binary;
+const TESTS: &str = "products/orders.test.yaml";
 
 const GATEWAY: &str = "gateway: shop
 source: { type: postgres, url: \"postgres://onramp@db/shop\" }
@@ -74,48 +74,27 @@ tests:
     expect: []
 ";
 
-struct Folder(tempfile::TempDir);
+fn shop(fixtures: &str) -> Folder {
+    Folder::with(&[
+        ("onramp.yaml", GATEWAY),
+        ("products/orders.yaml", ORDERS),
+        (TESTS, fixtures),
+    ])
+}
 
-impl Folder {
-    fn new(fixtures: &str) -> Folder {
-        let folder = Folder(tempfile::tempdir().unwrap());
-        std::fs::create_dir(folder.0.path().join("products")).unwrap();
-        folder.write("onramp.yaml", GATEWAY);
-        folder.write("products/orders.yaml", ORDERS);
-        folder.write("products/orders.test.yaml", fixtures);
-        folder
-    }
-
-    fn write(&self, name: &str, text: &str) {
-        std::fs::write(self.0.path().join(name), text).unwrap();
-    }
-
-    fn fixtures(&self) -> String {
-        std::fs::read_to_string(self.0.path().join("products/orders.test.yaml")).unwrap()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(binary())
-            .args(arguments)
-            .current_dir(self.0.path())
-            .env("COLUMNS", "80")
-            .output()
-            .unwrap()
-    }
-
-    fn said(&self, arguments: &[&str]) -> (String, i32) {
-        let output = self.run(arguments);
-        assert!(output.stderr.is_empty(), "{output:?}");
-        (
-            String::from_utf8(output.stdout).unwrap(),
-            output.status.code().unwrap(),
-        )
-    }
+/// What a command says on standard output, where alone it says anything, and its exit code.
+fn answer(folder: &Folder, arguments: &[&str]) -> (String, i32) {
+    let output = folder.run(arguments);
+    assert!(output.stderr.is_empty(), "{output:?}");
+    (
+        String::from_utf8(output.stdout).unwrap(),
+        output.status.code().unwrap(),
+    )
 }
 
 #[test]
 fn every_kind_of_row_gives_what_the_gateway_would_publish() {
-    let folder = Folder::new(FIXTURES);
+    let folder = shop(FIXTURES);
     let expected = "\
 ok    commerce.orders.v2: a soft-deleted order becomes a tombstone
 ok    commerce.orders.v2: a paid order
@@ -124,19 +103,19 @@ ok    commerce.orders.v2: what goes
 ok    commerce.orders.v2: a hidden row gives nothing
 test result: ok. 5 passed; 0 failed
 ";
-    assert_eq!(folder.said(&["test"]), (expected.to_owned(), 0));
-    assert_eq!(folder.said(&["check"]).1, 0);
+    assert_eq!(answer(&folder, &["test"]), (expected.to_owned(), 0));
+    assert_eq!(answer(&folder, &["check"]).1, 0);
 }
 
 #[test]
 fn what_differs_is_shown_field_by_field_and_update_writes_it_down() {
-    let folder = Folder::new(
+    let folder = shop(
         &FIXTURES
             .replace("status: PAID", "status: NEW")
             .replace("city: York", "city: null")
             .replace("expect: []", "expect: # why\n      - { tombstone: \"7\" }"),
     );
-    let (said, code) = folder.said(&["test"]);
+    let (said, code) = answer(&folder, &["test"]);
     let expected = "\
 FAIL  commerce.orders.v2: a paid order
       products/orders.test.yaml:9:11; expected -, given +
@@ -158,11 +137,11 @@ FAIL  commerce.orders.v2: a paid order
     );
     assert_eq!(code, 1);
 
-    let before = folder.fixtures();
-    let (said, code) = folder.said(&["test", "--update"]);
+    let before = folder.read(TESTS);
+    let (said, code) = answer(&folder, &["test", "--update"]);
     assert_eq!(code, 0, "{said}");
     assert!(said.ends_with("3 passed; 0 failed; 2 updated\n"), "{said}");
-    let after = folder.fixtures();
+    let after = folder.read(TESTS);
     // Every other line stands as it stood.
     assert_eq!(
         before.split("row: *row").next(),
@@ -172,13 +151,13 @@ FAIL  commerce.orders.v2: a paid order
         after.contains("          address:\n            city: \"York\"\n"),
         "{after}"
     );
-    let (said, code) = folder.said(&["test"]);
+    let (said, code) = answer(&folder, &["test"]);
     assert_eq!(code, 0, "{said}\n{after}");
 }
 
 #[test]
 fn a_row_that_cannot_be_made_is_a_finding_with_its_place() {
-    let folder = Folder::new(
+    let folder = shop(
         &FIXTURES
             .replace(
                 "ord_no: \"7\", del_flg: \"N\"",
@@ -186,9 +165,8 @@ fn a_row_that_cannot_be_made_is_a_finding_with_its_place() {
             )
             .replace(", adr_3: York", ""),
     );
-    let output = folder.run(&["test", "--format", "json"]);
-    assert_eq!(output.status.code(), Some(1));
-    let said: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let (said, code) = folder.json(&["test"]);
+    assert_eq!(code, 1);
     let findings = said["findings"].as_array().unwrap();
     assert!(findings.iter().all(|f| f["code"] == "ONR-150"), "{said}");
     let told = |text: &str| {
@@ -203,16 +181,16 @@ fn a_row_that_cannot_be_made_is_a_finding_with_its_place() {
 #[test]
 fn pseudonyms_need_no_secret_and_are_the_same_each_time() {
     let given = FIXTURES.replace("del_flg: \"Y\", ord_stat", "del_flg: \"N\", ord_stat");
-    let folder = Folder::new(&given);
-    folder.said(&["test", "--update"]);
-    let written = folder.fixtures();
+    let folder = shop(&given);
+    answer(&folder, &["test", "--update"]);
+    let written = folder.read(TESTS);
     assert!(!written.contains("email: \"a@b.test\""), "{written}");
-    assert_eq!(folder.said(&["test"]).1, 0);
+    assert_eq!(answer(&folder, &["test"]).1, 0);
 }
 
 #[test]
 fn columns_that_only_expressions_read_have_the_type_that_fits_or_is_said() {
-    let folder = Folder::new(
+    let folder = shop(
         "fixtures: commerce.lines.v1
 columns: { qty: long }
 tests:
@@ -237,14 +215,14 @@ fields:
   late:  { type: boolean, expr: \"row.day > date('2026-01-01')\" }
 ",
     );
-    let (said, code) = folder.said(&["test"]);
+    let (said, code) = answer(&folder, &["test"]);
     assert_eq!(code, 0, "{said}");
 }
 
 #[test]
 fn fixtures_of_no_product_and_faults_in_them_are_told() {
-    let folder = Folder::new(&FIXTURES.replace("orders.v2", "order.v2"));
-    let (said, code) = folder.said(&["check"]);
+    let folder = shop(&FIXTURES.replace("orders.v2", "order.v2"));
+    let (said, code) = answer(&folder, &["check"]);
     assert_eq!(code, 1);
     assert!(said.contains("ONR-140"), "{said}");
     assert!(
@@ -252,17 +230,10 @@ fn fixtures_of_no_product_and_faults_in_them_are_told() {
         "{said}"
     );
     folder.write(
-        "products/orders.test.yaml",
+        TESTS,
         "fixtures: commerce.orders.v2\ntests:\n  - name: a\n    chnge: insert\n    expect: []\n  - name: b\n    change: delete\n    after: {}\n    expect: [ {} ]\n",
     );
-    let output = folder.run(&["check", "--format", "json"]);
-    let said: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let codes: Vec<&str> = said["findings"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|f| f["code"].as_str().unwrap())
-        .collect();
+    let (codes, _) = folder.found(&["check"]);
     assert_eq!(
         codes,
         ["ONR-103", "ONR-106", "ONR-123", "ONR-107"],

@@ -7,10 +7,11 @@
     reason = "in a test a panic is the report"
 )]
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
-use onramp_integration_tests::binary;
+use onramp_integration_tests::Folder;
+
+const LOCK: &str = "contracts.lock";
 
 const GATEWAY: &str = "gateway: shop
 source: { type: postgres, url: \"postgres://onramp@db/shop\" }
@@ -31,59 +32,23 @@ fields:
   total:    { type: \"decimal(12,2)\", from: tot_amt }
 ";
 
-struct Folder(tempfile::TempDir);
+fn shop() -> Folder {
+    Folder::with(&[("onramp.yaml", GATEWAY), ("products/orders.yaml", ORDERS)])
+}
 
-impl Folder {
-    fn new() -> Folder {
-        let folder = Folder(tempfile::tempdir().unwrap());
-        folder.write("shop/onramp.yaml", GATEWAY);
-        folder.write("shop/products/orders.yaml", ORDERS);
-        folder
-    }
+fn orders(folder: &Folder, change: impl Fn(&str) -> String) {
+    folder.write("products/orders.yaml", &change(ORDERS));
+}
 
-    fn write(&self, name: &str, text: &str) {
-        let path = self.0.path().join(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-
-    fn orders(&self, change: impl Fn(&str) -> String) {
-        self.write("shop/products/orders.yaml", &change(ORDERS));
-    }
-
-    fn lock(&self) -> String {
-        std::fs::read_to_string(self.0.path().join("shop/contracts.lock")).unwrap()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        Command::new(binary())
-            .args(arguments)
-            .current_dir(self.0.path().join("shop"))
-            .env("COLUMNS", "80")
-            .output()
-            .unwrap()
-    }
-
-    /// The codes that a command found, and its exit code.
-    fn found(&self, arguments: &[&str]) -> (Vec<String>, i32) {
-        let output = self.run(&[arguments, &["--format", "json"]].concat());
-        let said: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
-        let findings = said["findings"].as_array().expect("findings");
-        let codes = findings
-            .iter()
-            .map(|f| f["code"].as_str().unwrap().to_owned());
-        (codes.collect(), output.status.code().unwrap())
-    }
-
-    fn git(&self, arguments: &[&str]) {
-        let done = Command::new("git")
-            .args(["-c", "user.name=A", "-c", "user.email=a@shop.test"])
-            .args(arguments)
-            .current_dir(self.0.path())
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "{done:?}");
-    }
+/// The repository that the gateway's folder stands in.
+fn git(folder: &Folder, arguments: &[&str]) {
+    let done = Command::new("git")
+        .args(["-c", "user.name=A", "-c", "user.email=a@shop.test"])
+        .args(arguments)
+        .current_dir(folder.around())
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
 }
 
 fn codes(codes: &[&str]) -> Vec<String> {
@@ -92,21 +57,23 @@ fn codes(codes: &[&str]) -> Vec<String> {
 
 #[test]
 fn a_released_contract_is_held_against_what_the_file_says_later() {
-    let folder = Folder::new();
+    let folder = shop();
     assert_eq!(folder.found(&["check"]), (codes(&[]), 0));
     let output = folder.run(&["release", "commerce.orders.v1"]);
     assert_eq!(output.stdout, b"commerce.orders.v1: released, schema 1\n");
     assert_eq!(folder.found(&["check"]), (codes(&[]), 0));
-    let first = folder.lock();
+    let first = folder.read(LOCK);
 
     // What may change: it is said that it is not released, and releasing it adds to the file.
-    folder.orders(|o| format!("{o}  note: {{ type: string, from: note, optional: true }}\n"));
+    orders(&folder, |o| {
+        format!("{o}  note: {{ type: string, from: note, optional: true }}\n")
+    });
     assert_eq!(
         folder.found(&["check"]),
         (codes(&["ONR-628", "ONR-624"]), 0)
     );
     assert_eq!(folder.found(&["check", "--fail-on", "warning"]).1, 1);
-    folder.orders(|o| {
+    orders(&folder, |o| {
         format!("{o}  note: {{ type: string, from: note, optional: true }}\n")
             .replace("key:", "on_mapping_change: backfill\nkey:")
     });
@@ -114,17 +81,17 @@ fn a_released_contract_is_held_against_what_the_file_says_later() {
     assert_eq!(folder.found(&["check", "--fail-on", "info"]).1, 1);
     let output = folder.run(&["release", "--all"]);
     assert_eq!(output.stdout, b"commerce.orders.v1: released, schema 2\n");
-    assert!(folder.lock() != first);
-    let second = folder.lock();
+    assert!(folder.read(LOCK) != first);
+    let second = folder.read(LOCK);
     let output = folder.run(&["release", "--all"]);
     assert_eq!(
         output.stdout,
         b"commerce.orders.v1: released already, nothing changed\n"
     );
-    assert_eq!(folder.lock(), second);
+    assert_eq!(folder.read(LOCK), second);
 
     // What may not: all of it in one run, and nothing is released.
-    folder.orders(|o| {
+    orders(&folder, |o| {
         o.replace("decimal(12,2)", "decimal(12,3)")
             .replace("key: [order_id]", "key: [order_id, total]")
             .replace("kind:", "compatibility: backward\nkind:")
@@ -136,14 +103,14 @@ fn a_released_contract_is_held_against_what_the_file_says_later() {
         assert!(found.contains(&code), "{code} is not among {found:?}");
     }
     assert_eq!(folder.found(&["release", "commerce.orders.v1"]).1, 1);
-    assert_eq!(folder.lock(), second);
+    assert_eq!(folder.read(LOCK), second);
 
-    folder.orders(|o| o.replace("active", "draft"));
+    orders(&folder, |o| o.replace("active", "draft"));
     let found = folder.found(&["check"]).0;
     assert!(found.contains(&"ONR-623".to_owned()), "{found:?}");
-    folder.orders(|o| o.replace("active", "retired"));
+    orders(&folder, |o| o.replace("active", "retired"));
     assert_eq!(folder.found(&["check"]), (codes(&[]), 0));
-    folder.orders(|o| o.replace("orders.v1", "orders.v2"));
+    orders(&folder, |o| o.replace("orders.v1", "orders.v2"));
     assert_eq!(
         folder.found(&["check"]),
         (codes(&["ONR-623", "ONR-624"]), 1)
@@ -152,9 +119,9 @@ fn a_released_contract_is_held_against_what_the_file_says_later() {
 
 #[test]
 fn the_field_is_shown_with_the_way_out() {
-    let folder = Folder::new();
+    let folder = shop();
     folder.run(&["release", "--all"]);
-    folder.orders(|o| o.replace("decimal(12,2)\"", "decimal(12,3)\""));
+    orders(&folder, |o| o.replace("decimal(12,2)\"", "decimal(12,3)\""));
     let output = folder.run(&["check"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("error[ONR-620]: total: "), "{text}");
@@ -166,57 +133,57 @@ fn the_field_is_shown_with_the_way_out() {
 
 #[test]
 fn a_product_that_cannot_be_released_is_said_to_be() {
-    let folder = Folder::new();
+    let folder = shop();
     let output = folder.run(&["release", "commerce.order.v1"]);
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(
         text.contains("did you mean `commerce.orders.v1`?"),
         "{text}"
     );
-    folder.orders(|o| o.replace("active", "draft"));
+    orders(&folder, |o| o.replace("active", "draft"));
     let none = (codes(&["ONR-128", "ONR-629"]), 1);
     assert_eq!(folder.found(&["release", "commerce.orders.v1"]), none);
-    assert!(!folder.0.path().join("shop/contracts.lock").exists());
+    assert!(!folder.path().join(LOCK).exists());
     assert_eq!(folder.run(&["release"]).status.code(), Some(64));
 }
 
 #[test]
 fn a_lock_that_cannot_be_read_is_an_error_and_is_never_written_over() {
-    let folder = Folder::new();
+    let folder = shop();
     for broken in [
         "",
         "<<<<<<< HEAD\n",
         "{\"format\":2,\"contracts\":{}}",
         "[]",
     ] {
-        folder.write("shop/contracts.lock", broken);
+        folder.write(LOCK, broken);
         assert_eq!(folder.found(&["check"]), (codes(&["ONR-625"]), 1));
         assert_eq!(folder.found(&["release", "--all"]).1, 1);
-        assert_eq!(folder.lock(), broken);
+        assert_eq!(folder.read(LOCK), broken);
     }
 }
 
 #[test]
 fn files_are_held_against_a_revision_and_the_repository_is_left_alone() {
-    let folder = Folder::new();
+    let folder = shop();
     folder.run(&["release", "--all"]);
-    folder.git(&["init", "-q", "-b", "main"]);
-    folder.git(&["add", "."]);
-    folder.git(&["commit", "-q", "-m", "All"]);
-    let index = std::fs::read(folder.0.path().join(".git/index")).unwrap();
+    git(&folder, &["init", "-q", "-b", "main"]);
+    git(&folder, &["add", "."]);
+    git(&folder, &["commit", "-q", "-m", "All"]);
+    let index = std::fs::read(folder.around().join(".git/index")).unwrap();
     assert_eq!(
         folder.found(&["check", "--against", "main"]),
         (codes(&[]), 0)
     );
 
     // Who edits what was released, so that `check` alone is silent, is found out.
-    folder.orders(|o| {
+    orders(&folder, |o| {
         o.replace(
             "  total:    { type: \"decimal(12,2)\", from: tot_amt }\n",
             "",
         )
     });
-    std::fs::remove_file(folder.0.path().join("shop/contracts.lock")).unwrap();
+    std::fs::remove_file(folder.path().join(LOCK)).unwrap();
     assert_eq!(folder.found(&["check"]), (codes(&[]), 0));
     let (found, code) = folder.found(&["check", "--against", "main"]);
     assert_eq!(code, 1);
@@ -227,6 +194,6 @@ fn files_are_held_against_a_revision_and_the_repository_is_left_alone() {
         let (found, code) = folder.found(&["check", &format!("--against={nowhere}")]);
         assert_eq!((found, code), (codes(&["ONR-627"]), 1), "{nowhere}");
     }
-    let after = std::fs::read(Path::new(folder.0.path()).join(".git/index")).unwrap();
+    let after = std::fs::read(folder.around().join(".git/index")).unwrap();
     assert_eq!(index, after);
 }

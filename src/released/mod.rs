@@ -8,6 +8,7 @@ mod revision;
 pub(crate) use lock::{Lock, NAME};
 pub(crate) use revision::Revision;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
@@ -22,24 +23,29 @@ pub(crate) struct Contracts<'r> {
     gateway: &'r Gateway,
     /// Products whose files are refused: their own faults are told, and hide what else there may be.
     refused: &'r [String],
-    /// By name, with the contract that each gives.
-    now: HashMap<String, (&'r Product, Released)>,
+    /// By name, with the contract that each gives; derived once somebody holds it against another.
+    now: OnceCell<HashMap<String, (&'r Product, Released)>>,
     lock: Result<Option<Lock>, Finding>,
 }
 
 impl<'r> Contracts<'r> {
     /// Reads what was released, beside the gateway file.
     pub(crate) fn read(reading: &'r Reading, gateway: &'r Gateway, config: &Path) -> Contracts<'r> {
-        let now = gateway.products.iter().map(|product| {
-            let contract = Released::of(product);
-            (product.name.value.to_string(), (product, contract))
-        });
         Contracts {
             gateway,
             refused: &reading.refused,
-            now: now.collect(),
+            now: OnceCell::new(),
             lock: Lock::beside(config).map_err(|finding| *finding),
         }
+    }
+
+    fn now(&self, product: &str) -> Option<&(&'r Product, Released)> {
+        let all = self.now.get_or_init(|| {
+            let products = self.gateway.products.iter();
+            let named = products.map(|p| (p.name.value.to_string(), (p, Released::of(p))));
+            named.collect()
+        });
+        all.get(product)
     }
 
     /// Everything that the files break of what was released.
@@ -58,7 +64,7 @@ impl<'r> Contracts<'r> {
             .filter(|p| p.status.is_published())
         {
             let name = product.name.value.to_string();
-            let now = self.now.get(&name).map(|(_, now)| now);
+            let now = self.now(&name).map(|(_, now)| now);
             let message = match lock.contracts.get(&name) {
                 None => format!("{name} was never released"),
                 Some(released) if now.is_some_and(|now| !released.is_current(now)) => {
@@ -120,7 +126,7 @@ impl<'r> Contracts<'r> {
     /// Releases what a product's file gives; whether anything is new, and how many schemas there are.
     pub(crate) fn release(&self, product: &Product, lock: &mut Lock) -> (bool, usize) {
         let name = product.name.value.to_string();
-        let now = match self.now.get(&name) {
+        let now = match self.now(&name) {
             Some((_, now)) => now.clone(),
             None => Released::of(product),
         };
@@ -130,7 +136,7 @@ impl<'r> Contracts<'r> {
     fn against(&self, earlier: &BTreeMap<String, Released>, whose: &Earlier<'_>) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (name, contract) in earlier {
-            match self.now.get(name) {
+            match self.now(name) {
                 // It has ended for all to see, and its file may be short.
                 Some((product, _)) if product.status == Status::Retired => {}
                 Some((product, now)) => findings.extend(compare(product, now, contract, whose)),
