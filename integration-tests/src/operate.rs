@@ -166,7 +166,15 @@ pub fn errors(output: &Output) -> String {
 /// # Panics
 /// Where it is not in time.
 pub async fn as_the_table(scenario: &Scenario) -> Vec<Event> {
-    let topic = scenario.topic("accounts.v1");
+    product_as_the_table(scenario, "accounts.v1").await
+}
+
+/// The same for any product of the table.
+///
+/// # Panics
+/// Where it is not in time.
+pub async fn product_as_the_table(scenario: &Scenario, product: &str) -> Vec<Event> {
+    let topic = scenario.topic(product);
     let mut events = Vec::new();
     until("the topic to be as the table is", PATIENCE, async || {
         let rows = scenario
@@ -183,4 +191,17 @@ pub async fn as_the_table(scenario: &Scenario) -> Vec<Event> {
     })
     .await;
     events
+}
+
+/// Moves the slot to the log's end, behind the gateway's back, once nobody has it.
+///
+/// # Panics
+/// Where it is not given back in time.
+pub async fn advance_slot(scenario: &Scenario) {
+    let slot = scenario.slot();
+    let advance = format!("SELECT pg_replication_slot_advance('{slot}', pg_current_wal_lsn())");
+    until("the slot to be free and moved", PATIENCE, async || {
+        scenario.db.batch_execute(&advance).await.is_ok()
+    })
+    .await;
 }

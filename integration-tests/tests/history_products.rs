@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use onramp_integration_tests::history::{PRODUCT, TABLE};
+use onramp_integration_tests::operate::product_as_the_table;
 use onramp_integration_tests::seam::{done, run, versions};
 use onramp_integration_tests::{Event, Gateway, Scenario, consume, latest_by_key, records, until};
 
@@ -60,26 +61,6 @@ fn by_key(events: Vec<Event>) -> BTreeMap<String, Vec<Event>> {
     by_key
 }
 
-/// The latest of each key is the table's.
-async fn is_as_the_table(scenario: &Scenario, product: &str) -> Vec<Event> {
-    let mut events = Vec::new();
-    until("the table's state", Duration::from_secs(60), async || {
-        let rows = scenario
-            .db
-            .query("SELECT acct_no::text, ver FROM acct", &[]);
-        let rows = rows.await.expect("the table is there");
-        events = told(scenario, product).await;
-        let state = latest_by_key(&events);
-        state.len() == rows.len()
-            && rows.iter().all(|row| {
-                let value = state.get(row.get::<_, &str>(0));
-                value.is_some_and(|v| v["version"] == row.get::<_, i64>(1))
-            })
-    })
-    .await;
-    events
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_product_half_filled_and_a_new_one_each_get_their_own_history() {
     let scenario = half_filled(&["accounts.v1"]).await;
@@ -103,7 +84,7 @@ async fn a_product_half_filled_and_a_new_one_each_get_their_own_history() {
     }
     for name in ["accounts.v1", "others.v1"] {
         done(&scenario, name).await;
-        let events = by_key(is_as_the_table(&scenario, name).await);
+        let events = by_key(product_as_the_table(&scenario, name).await);
         for (key, events) in &events {
             let told = versions(events, key);
             let snapshots = told.iter().filter(|(snapshot, _)| *snapshot).count();
@@ -177,7 +158,7 @@ async fn a_product_retired_in_its_run_is_left_as_it_is_and_comes_back_without_gh
     scenario.write("products/accounts.v1.yaml", &product("accounts.v1"));
     let gateway = Gateway::reading(&scenario).await;
     done(&scenario, "accounts.v1").await;
-    let events = is_as_the_table(&scenario, "accounts.v1").await;
+    let events = product_as_the_table(&scenario, "accounts.v1").await;
     let last = events.iter().rfind(|e| e.key == ghost);
     assert!(last.is_some_and(|e| e.value.is_none()), "{last:?}");
     assert!(gateway.stop().await.success());

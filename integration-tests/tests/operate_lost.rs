@@ -5,8 +5,8 @@ use std::io::Write;
 use std::process::Stdio;
 
 use onramp_integration_tests::operate::{
-    MEANWHILE, PATIENCE, accounts, accounts_on, as_the_table, command, errors, onramp,
-    recovered_from, recovers, refused, status,
+    MEANWHILE, PATIENCE, accounts, accounts_on, advance_slot, as_the_table, command, errors,
+    onramp, recovered_from, recovers, refused, status,
 };
 use onramp_integration_tests::seam::{run, versions};
 use onramp_integration_tests::switch::address;
@@ -136,12 +136,7 @@ async fn recovery_that_is_killed_in_its_midst_is_gone_on_with() {
     let scenario = accounts(300).await;
     published(&scenario).await;
     run(&scenario.db, MEANWHILE).await;
-    let slot = scenario.slot();
-    let advance = format!("SELECT pg_replication_slot_advance('{slot}', pg_current_wal_lsn())");
-    until("the slot to be free and moved", PATIENCE, async || {
-        scenario.db.batch_execute(&advance).await.is_ok()
-    })
-    .await;
+    advance_slot(&scenario).await;
     let before = status(&scenario).await["position"].clone();
     killed_without_a_slot(&scenario).await;
     refused(&scenario, "ONR-736").await;

@@ -2,7 +2,7 @@
 
 use onramp_integration_tests::history::PRODUCT;
 use onramp_integration_tests::operate::{
-    MEANWHILE, PATIENCE, accounts, as_the_table, onramp, recovers, status,
+    MEANWHILE, PATIENCE, accounts, advance_slot, as_the_table, onramp, recovers, status,
 };
 use onramp_integration_tests::seam::run;
 use onramp_integration_tests::{Gateway, Scenario, consume, latest_by_key, until};
@@ -27,12 +27,7 @@ async fn a_slot_that_somebody_advanced_is_recovered_and_leaves_no_ghosts() {
     as_the_table(&scenario).await;
     assert!(gateway.stop().await.success());
     run(&scenario.db, MEANWHILE).await;
-    let slot = scenario.slot();
-    let advance = format!("SELECT pg_replication_slot_advance('{slot}', pg_current_wal_lsn())");
-    until("the slot to be free and moved", PATIENCE, async || {
-        scenario.db.batch_execute(&advance).await.is_ok()
-    })
-    .await;
+    advance_slot(&scenario).await;
     recovers(&scenario, "ONR-422").await;
     scenario.close().await;
 }

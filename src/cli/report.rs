@@ -53,15 +53,21 @@ impl Report {
     }
 
     /// Prints what was found and what the command tells beside it, and gives the exit code.
-    ///
-    /// In JSON it is one object: `findings`, and what `more` holds. As text it is the findings, then
-    /// `text`.
     pub(crate) fn end(
         self,
         findings: &[Finding],
         more: Map<String, Value>,
         text: &str,
     ) -> ExitCode {
+        self.tell(findings, more, text);
+        self.code(findings)
+    }
+
+    /// Prints what was found and what the command tells beside it.
+    ///
+    /// In JSON it is one object: `findings`, and what `more` holds. As text it is the findings, then
+    /// `text`.
+    pub(crate) fn tell(self, findings: &[Finding], more: Map<String, Value>, text: &str) {
         match self.format {
             Format::Json => terminal::json(&object(findings, more)),
             Format::Text => {
@@ -69,7 +75,6 @@ impl Report {
                 terminal::print(text);
             }
         }
-        self.code(findings)
     }
 
     /// The exit code of a command that found these.

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use onramp_finding::codes::{files, fixtures as codes};
-use onramp_finding::{Finding, Style, any_error};
+use onramp_finding::{Finding, Style};
 use onramp_language::{Fixtures, Gateway, Reading};
 use serde_json::{Map, Value, json};
 
 use super::files::Files;
-use super::report::{self, Report};
+use super::report::Report;
 use crate::fixtures::{self, Difference, Outcome, Tested, Wanted};
 use crate::terminal;
 
@@ -75,16 +75,13 @@ fn tested(arguments: &Arguments, reading: &Reading, gateway: &Gateway) -> ExitCo
     more.insert("failed".to_owned(), json!(counted.failed));
     more.insert("updated".to_owned(), json!(counted.updated));
     more.insert("tests".to_owned(), json!(tests));
-    match report.json() {
-        true => report.end(&findings, more, ""),
-        false => {
-            // Failing tests were shown with what differs.
-            findings.retain(|f| f.code != &codes::TEST_FAILED);
-            report::print(std::io::stdout(), &findings);
-            terminal::print(&shown);
-            ExitCode::from(u8::from(any_error(&findings) || counted.failed > 0))
-        }
+    let code = report.code(&findings);
+    if !report.json() {
+        // Failing tests are shown with what differs.
+        findings.retain(|f| f.code != &codes::TEST_FAILED);
     }
+    report.tell(&findings, more, &shown);
+    code
 }
 
 fn chosen<'r>(

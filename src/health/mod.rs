@@ -25,6 +25,7 @@ pub(crate) use seen::{HistoryShown, HistoryWait, LogShown, PendingShown, Phase, 
 
 /// Behind by no more than this counts as caught up.
 const CAUGHT_UP_BYTES: u64 = 1 << 20;
+
 /// What is shown; shared between the run and the server.
 #[derive(Clone)]
 pub(crate) struct Board {

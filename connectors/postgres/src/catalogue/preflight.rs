@@ -31,11 +31,6 @@ pub(crate) async fn look(
         &described,
         publication.as_ref(),
     ));
-    findings.extend(publication::gone(
-        &names.publication,
-        request,
-        publication.as_ref(),
-    ));
     let mut of_slot = slot::judge(names, slot.as_ref(), request.progress.as_ref());
     for finding in &mut of_slot {
         // Whoever looks may hold an older reading of progress than the slot has heard of; `prepare`

@@ -110,11 +110,7 @@ pub(crate) fn add(name: &str, found: &Publication, wanted: &BTreeSet<Ident>) -> 
 
 /// Tables that were published and that no publication holds any more: the log has passed their
 /// changes over since, and a table put back would hide the gap.
-pub(crate) fn gone(
-    name: &str,
-    request: &PrepareRequest,
-    found: Option<&Publication>,
-) -> Vec<Finding> {
+fn gone(name: &str, request: &PrepareRequest, found: Option<&Publication>) -> Vec<Finding> {
     let holds = |table: &Ident| found.is_some_and(|f| f.all_tables || f.names(table));
     let lost = request
         .tables
@@ -160,9 +156,21 @@ impl Publication {
     }
 }
 
-/// What is wrong with it, or with its absence. What adding tables mends is no fault, unless a DBA
-/// is to add them.
+/// What is wrong with it, or with its absence, and the tables that it no longer holds.
 pub(crate) fn judge(
+    names: &Names,
+    request: &PrepareRequest,
+    tables: &HashMap<Ident, Table>,
+    found: Option<&Publication>,
+) -> Vec<Finding> {
+    let mut wrong = unfit(names, request, tables, found);
+    wrong.extend(gone(&names.publication, request, found));
+    wrong
+}
+
+/// What is wrong with it as it is. What adding tables mends is no fault, unless a DBA is to add
+/// them.
+fn unfit(
     names: &Names,
     request: &PrepareRequest,
     tables: &HashMap<Ident, Table>,

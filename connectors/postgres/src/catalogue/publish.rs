@@ -123,11 +123,6 @@ async fn check(
         &described,
         found.as_ref(),
     ));
-    wrong.extend(publication::gone(
-        &names.publication,
-        request,
-        found.as_ref(),
-    ));
     errors(wrong)?;
     Ok(found)
 }
