@@ -26,6 +26,7 @@ mod headers;
 mod history;
 mod meters;
 mod native;
+mod open;
 mod producer;
 pub mod progress;
 mod publish;

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::headers::{Headers, write_rfc3339};
 use crate::meters::Meters;
+use crate::open::Open;
 use crate::producer::Event;
 use crate::progress::{FORMAT, POSITION_KEY, PositionRecord, product_record};
 use crate::publish::{Committed, LOOK, PublisherParts, Shared, locked};
@@ -34,13 +35,6 @@ const THICK_EVENTS: u64 = 256;
 
 /// What a recycled arena keeps of its memory.
 const ARENA_BYTES: usize = 512 << 10;
-
-/// The open Kafka transaction.
-struct Open {
-    since: Instant,
-    events: u64,
-    bytes: u64,
-}
 
 /// The publishing thread's work.
 pub(crate) struct Work {
@@ -226,8 +220,18 @@ impl Work {
         if let Some(failure) = self.parts.producer.background() {
             return Err(failure);
         }
+        let allowed = self.allowed();
+        if let Some(open) = &mut self.open {
+            open.look();
+        }
         match &self.open {
-            Some(open) if open.since.elapsed() >= self.allowed() => Err(self.too_long(open)),
+            Some(open) if open.stood_still(allowed) => Err(open.aborted()),
+            Some(open) if open.since.elapsed() >= allowed => {
+                let after = self.written.as_ref().map_or(&self.parts.from, |(p, _)| p);
+                let settings = &self.parts.kafka.settings;
+                let remedy = settings.longer_than(self.parts.producer.timeout());
+                Err(open.too_long(after, remedy))
+            }
             _ => Ok(()),
         }
     }
@@ -235,31 +239,6 @@ impl Work {
     /// How long a transaction may be filled: the commit needs its share of the time-out.
     fn allowed(&self) -> Duration {
         self.parts.producer.timeout().mul_f64(0.9)
-    }
-
-    fn too_long(&self, open: &Open) -> Failure {
-        let seconds = open.since.elapsed().as_secs_f64().max(0.001);
-        let after = self.written.as_ref().map_or(&self.parts.from, |(p, _)| p);
-        let finding = Finding::error(
-            &codes::TOO_LONG,
-            Place::Nowhere,
-            format!(
-                "a source transaction after position {after} is not published within {:.0} s: {} events, {} bytes so far, {:.0} events/s",
-                seconds,
-                open.events,
-                open.bytes,
-                open.events as f64 / seconds
-            ),
-        );
-        Failure::stop(
-            Kind::Broker,
-            finding.because(codes::TOO_LONG.reason).remedy(
-                self.parts
-                    .kafka
-                    .settings
-                    .longer_than(self.parts.producer.timeout()),
-            ),
-        )
     }
 
     /// Takes an arena's events and records of progress into the open transaction.
@@ -290,11 +269,7 @@ impl Work {
     fn begin(&mut self) -> Result<(), Failure> {
         self.parts.producer.begin()?;
         self.meters.begun();
-        self.open = Some(Open {
-            since: Instant::now(),
-            events: 0,
-            bytes: 0,
-        });
+        self.open = Some(Open::begun());
         self.write_notes()
     }
 
