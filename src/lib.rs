@@ -10,6 +10,7 @@ mod fixtures;
 mod health;
 mod logs;
 mod operate;
+mod plan;
 mod released;
 mod run;
 mod status;

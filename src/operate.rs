@@ -104,7 +104,7 @@ fn confirmed(plan: &str, yes: bool) -> Result<(), Failure> {
 }
 
 /// One thread is enough to ask.
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

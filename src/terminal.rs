@@ -1,8 +1,14 @@
 //! What is printed for whoever gave a command: text that fits the terminal.
 
+mod amounts;
+mod lines;
+
 use std::io::{IsTerminal, Write};
 
 use onramp_finding::Style;
+
+pub(crate) use amounts::{bytes, duration, grouped};
+pub(crate) use lines::labelled;
 
 /// Where nobody says how wide the terminal is.
 const COLUMNS: usize = 80;

@@ -2,6 +2,7 @@
 
 mod check;
 mod files;
+mod plan;
 mod release;
 mod report;
 mod test;
@@ -30,13 +31,21 @@ enum Command {
     #[command(after_help = "Examples:
   onramp run --config onramp.yaml
   onramp run --config onramp.yaml --set kafka.brokers=kafka-1:9092 --logs json
+  onramp run --config onramp.yaml --plan 3f9a1c20b7d4e865
 
 Exit codes: 0 stopped as told, 64 configuration, 65 data, 66 source, 67 broker,
 68 registry, 69 another gateway took over, 70 internal fault.")]
-    Run(Files),
+    Run {
+        #[command(flatten)]
+        files: Files,
+        /// Do what the plan of this hash says, or nothing: `onramp plan` prints it.
+        #[arg(long, value_name = "HASH")]
+        plan: Option<String>,
+    },
     Check(check::Arguments),
     Release(release::Arguments),
     Test(test::Arguments),
+    Plan(plan::Arguments),
     /// Tells how the gateway fares: phase, position, lag, each product's history, gaps.
     ///
     /// Asks the gateway that runs, by its admin endpoint. Where none answers, reads progress from
@@ -121,13 +130,14 @@ pub fn main() -> ExitCode {
         }
     };
     match arguments.command {
-        Command::Run(files) => files.with_gateway(Format::Text, |gateway| {
+        Command::Run { files, plan } => files.with_gateway(Format::Text, |gateway| {
             logs::start(files.logs);
-            run::run(gateway)
+            run::run(gateway, plan)
         }),
         Command::Check(arguments) => check::run(&arguments),
         Command::Release(arguments) => release::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Plan(arguments) => plan::run(&arguments),
         Command::Status { files, format } => files.with_gateway(format, |gateway| {
             operate::status(&gateway, format == Format::Json)
         }),

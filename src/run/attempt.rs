@@ -1,5 +1,6 @@
 //! One attempt: the order in which a run starts, and its way to the end.
 //!
+//! 0. Where a plan's hash is given, everything is looked at and held against it ([`plan`]).
 //! 1. Progress is read without fencing anybody, and held against the files.
 //! 2. The source is looked at and prepared; its own lock, the slot, is taken. While another
 //!    instance has it, this one is a standby. New products whose tables others have locked are
@@ -28,6 +29,7 @@ use super::history::{self, History, Orders};
 use super::pending::{self, Pending};
 use super::{contracts, products, pump, requests, settings};
 use crate::health::{Board, Phase};
+use crate::plan;
 
 /// How often a standby looks whether the slot is free.
 const STANDBY_LOOKS_EVERY: Duration = Duration::from_secs(1);
@@ -42,6 +44,8 @@ const BATCH_BYTES: usize = 256 << 10;
 pub(super) struct Context {
     pub(super) instance: Instance,
     pub(super) gateway: Gateway,
+    /// The hash of the plan that it is to do.
+    pub(super) plan: Option<String>,
     pub(super) board: Board,
     pub(super) commands: Commands,
 }
@@ -54,7 +58,7 @@ impl Context {
 }
 
 /// Runs Kafka's blocking calls beside the runtime.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
 ) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| {
@@ -176,6 +180,11 @@ async fn start(all: &Arc<Context>) -> Result<Option<Started>, Failure> {
             )
             .remedy("set a product's status to active, or write drafts: true in the gateway file"),
         ));
+    }
+
+    if let Some(hash) = &context.plan {
+        board.set(Phase::Starting("holding the plan against what is there"));
+        plan::insist(gateway, hash).await?;
     }
 
     board.set(Phase::Starting("connecting to Kafka"));

@@ -7,14 +7,15 @@ use onramp_connector::{Ident, Position, TableDescription};
 use onramp_event::{Route, RouteId};
 use onramp_finding::codes::running;
 use onramp_finding::{Failure, Finding, Kind};
-use onramp_language::{Compatibility, Gateway, Headers, OnMappingChange, Product, Status};
+use onramp_language::{Compatibility, Gateway, Headers, Product, Status};
 use onramp_publisher::progress::{FORMAT, ProductState, ProductStatus, Progress};
 use onramp_publisher::topics::{self, Keeping, Pinned, TopicSpec};
-use onramp_publisher::{Cause, HistoryRecord, Kafka, claims};
+use onramp_publisher::{HistoryRecord, Kafka, claims};
 use onramp_registry::{Level, RegistryClient, key_subject, publish_contract, value_subject};
 use onramp_translator::{Contract, Encoding, Mapped, TableMapping};
 
 use super::attempt::{Context, blocking};
+use super::history::decide::{Known, decide};
 use super::{products, settings};
 
 /// A product's contract, as registered.
@@ -52,7 +53,7 @@ impl Plan {
 }
 
 /// A product's table.
-pub(super) fn ident(product: &Product) -> Ident {
+pub(crate) fn ident(product: &Product) -> Ident {
     let (schema, table) = &product.table.value;
     Ident {
         schema: schema.clone(),
@@ -61,7 +62,7 @@ pub(super) fn ident(product: &Product) -> Ident {
 }
 
 /// Every mapping against its table, offline from Kafka and registry.
-pub(super) fn check_mappings(gateway: &Gateway, described: &[TableDescription]) -> Vec<Finding> {
+pub(crate) fn check_mappings(gateway: &Gateway, described: &[TableDescription]) -> Vec<Finding> {
     products::published(gateway)
         .into_iter()
         .flat_map(|product| {
@@ -108,13 +109,7 @@ pub(super) async fn publish(
         let (Some(value), Some(key)) = (value, key.map_or(Some(None), |id| id.map(Some))) else {
             continue;
         };
-        specs.push(TopicSpec {
-            topic: topic.clone(),
-            product: topic,
-            keeping: Keeping::LastOfEachKey,
-            partitions: state.map(|s| s.partitions),
-            topic_id: state.and_then(|s| s.topic_id.clone()),
-        });
+        specs.push(topic_spec(product, state));
         schemas.push((contract, value, key));
     }
     if let Some(failure) = all(refused) {
@@ -149,6 +144,18 @@ pub(super) async fn publish(
             },
         )
         .collect())
+}
+
+/// The topic that a product needs.
+pub(crate) fn topic_spec(product: &Product, state: Option<&ProductState>) -> TopicSpec {
+    let topic = product.name.value.to_string();
+    TopicSpec {
+        product: topic.clone(),
+        topic,
+        keeping: Keeping::LastOfEachKey,
+        partitions: state.map(|s| s.partitions),
+        topic_id: state.and_then(|s| s.topic_id.clone()),
+    }
 }
 
 /// Routes and a translator for what was published, and the states to write down.
@@ -210,7 +217,12 @@ pub(super) fn plan(
         }
         let changed = before.is_some_and(|b| b.mapping_hash != state.mapping_hash);
         let run = seen.and_then(|s| s.histories.get(&name));
-        match history(context, product, changed, returns, run) {
+        let known = Known {
+            mapping_changed: changed,
+            returns,
+            run,
+        };
+        match decide(&context.instance.0, product, known) {
             Ok(record) => {
                 if run != Some(&record) {
                     notes.push(record.note(&name));
@@ -283,53 +295,6 @@ pub(super) fn plan(
         mappings,
         keys,
     })
-}
-
-/// The run that a product goes on with, or begins: every entity's topic holds what its table held
-/// before.
-fn history(
-    context: &Context,
-    product: &Product,
-    mapping_changed: bool,
-    returns: bool,
-    run: Option<&HistoryRecord>,
-) -> Result<HistoryRecord, Box<Finding>> {
-    // Products that begin together read their table together: the process's name tells the runs of
-    // one start from those of any other.
-    let begin = |cause| HistoryRecord::begin(context.instance.0.to_string(), cause);
-    // Since its retirement nobody published what changed, and rows went without a word.
-    if returns {
-        return Ok(HistoryRecord {
-            reconcile: true,
-            ..begin(Cause::New)
-        });
-    }
-    let Some(run) = run else {
-        return Ok(begin(Cause::New));
-    };
-    if !mapping_changed {
-        return Ok(run.clone());
-    }
-    match product.on_mapping_change {
-        Some(OnMappingChange::Keep) => Ok(run.clone()),
-        // Rows that the new mapping leaves out, and keys that it makes otherwise, must go.
-        Some(OnMappingChange::Backfill) => Ok(HistoryRecord {
-            reconcile: true,
-            ..begin(Cause::Mapping)
-        }),
-        None => Err(Box::new(
-            Finding::error(
-                &running::MAPPING_CHANGED,
-                product.name.place(),
-                format!(
-                    "the mapping of {} is not the one that its topic was filled with",
-                    product.name.value
-                ),
-            )
-            .because(running::MAPPING_CHANGED.reason)
-            .remedy(running::MAPPING_CHANGED.remedy),
-        )),
-    }
 }
 
 /// What headers take beside the transaction's place and id and the subject, at most.

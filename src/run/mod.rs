@@ -7,15 +7,15 @@
 //! was left out at first: what streams is never changed under way.
 
 mod attempt;
-mod contracts;
+pub(crate) mod contracts;
 pub(crate) mod history;
 mod pending;
-mod products;
+pub(crate) mod products;
 mod pump;
 mod recover;
 mod release;
-mod requests;
-mod settings;
+pub(crate) mod requests;
+pub(crate) mod settings;
 
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,7 @@ use self::history::command::Commands;
 use crate::admin;
 use crate::cli::one_line;
 use crate::health::{self, Board, Phase};
+pub(crate) use attempt::blocking;
 pub(crate) use contracts::level;
 pub(crate) use recover::{Consent, recover};
 pub(crate) use release::release;
@@ -43,15 +44,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// An attempt that streamed for this long was a good one: the next pause is short again.
 const GOOD_ATTEMPT: Duration = Duration::from_secs(60);
 
-/// Runs the gateway until SIGTERM or SIGINT, or until it must stop.
-pub(crate) fn run(gateway: Gateway) -> Result<(), Failure> {
+/// Runs the gateway until SIGTERM or SIGINT, or until it must stop. It does what the plan of the hash
+/// says, where one is given, or nothing.
+pub(crate) fn run(gateway: Gateway, plan: Option<String>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("onramp")
         .enable_all()
         .build()
         .map_err(|e| Failure::internal(&running::INTERNAL, format!("no runtime: {e}")))?;
-    let ended = runtime.block_on(supervise(gateway));
+    let ended = runtime.block_on(supervise(gateway, plan));
     // Told to stop in the middle of a start, a call to the brokers may still wait for its answer.
     runtime.shutdown_background();
     ended
@@ -63,7 +65,7 @@ pub(crate) async fn progress(gateway: &Gateway) -> Result<Option<Progress>, Fail
     attempt::blocking(move || progress::read(&Kafka::connect(settings)?, &name)).await
 }
 
-async fn supervise(gateway: Gateway) -> Result<(), Failure> {
+async fn supervise(gateway: Gateway, plan: Option<String>) -> Result<(), Failure> {
     let board = Board::install()?;
     if let Some(listen) = gateway.health {
         health::serve(board.clone(), listen).await?;
@@ -85,6 +87,7 @@ async fn supervise(gateway: Gateway) -> Result<(), Failure> {
     let context = std::sync::Arc::new(attempt::Context {
         instance,
         gateway,
+        plan,
         board: board.clone(),
         commands,
     });

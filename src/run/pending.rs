@@ -124,6 +124,7 @@ impl Pending {
         Arc::new(Context {
             instance: context.instance.clone(),
             gateway,
+            plan: None,
             board: context.board.clone(),
             commands: context.commands.clone(),
         })

@@ -6,7 +6,7 @@ use onramp_language::{Gateway, Product, Status};
 use onramp_publisher::progress::{self, Progress};
 
 /// The products of a gateway whose changes are published.
-pub(super) fn published(gateway: &Gateway) -> Vec<&Product> {
+pub(crate) fn published(gateway: &Gateway) -> Vec<&Product> {
     let published =
         |p: &&Product| p.status.is_published() || (p.status == Status::Draft && gateway.drafts);
     gateway.products.iter().filter(published).collect()
@@ -14,7 +14,7 @@ pub(super) fn published(gateway: &Gateway) -> Vec<&Product> {
 
 /// Whether a run may go on from progress: no recovery is half done, and the files are as
 /// [`against_files`] asks.
-pub(super) fn check(gateway: &Gateway, seen: Option<&Progress>) -> Result<(), Failure> {
+pub(crate) fn check(gateway: &Gateway, seen: Option<&Progress>) -> Result<(), Failure> {
     let open = seen.and_then(|s| s.gaps.values().find(|gap| gap.open));
     if let Some(gap) = open {
         let code: &Code = &running::RECOVERY_UNFINISHED;
@@ -35,7 +35,7 @@ pub(super) fn check(gateway: &Gateway, seen: Option<&Progress>) -> Result<(), Fa
 
 /// What progress knows of products, against the files: a product that is neither there nor
 /// retired would have its changes acknowledged away.
-pub(super) fn against_files(gateway: &Gateway, seen: Option<&Progress>) -> Result<(), Failure> {
+pub(crate) fn against_files(gateway: &Gateway, seen: Option<&Progress>) -> Result<(), Failure> {
     let Some(seen) = seen else { return Ok(()) };
     let mut wrong = Vec::new();
     for (name, state) in &seen.products {

@@ -3,6 +3,7 @@
 use onramp_publisher::{Cause, Stage};
 
 use super::{KeptShown, ProductShown, RunShown, Status, Teller, WaitShown};
+use crate::terminal::{self, bytes, duration, grouped};
 
 const COLUMNS: usize = 80;
 /// Where the values begin.
@@ -150,65 +151,8 @@ fn optional(out: &mut String, label: &str, text: Option<&str>) {
     }
 }
 
-/// A label and its text, wrapped behind it. What is told may come from a server: nothing that a
-/// terminal would obey is passed on.
 fn line(out: &mut String, label: &str, text: &str) {
-    let text: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
-    let mut used = INDENT;
-    out.push_str(&format!("{label:<INDENT$}"));
-    for (n, word) in text.split(' ').filter(|w| !w.is_empty()).enumerate() {
-        let length = word.chars().count();
-        if n > 0 && used + 1 + length > COLUMNS {
-            out.push('\n');
-            out.push_str(&" ".repeat(INDENT));
-            used = INDENT;
-        } else if n > 0 {
-            out.push(' ');
-            used += 1;
-        }
-        out.push_str(word);
-        used += length;
-    }
-    out.push('\n');
-}
-
-/// Digits in threes.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    match unit {
-        0 => format!("{bytes} B"),
-        _ => format!("{value:.1} {}", UNITS[unit]),
-    }
-}
-
-fn duration(seconds: f64) -> String {
-    let seconds = seconds.clamp(0.0, 1e9) as u64;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
-    }
+    terminal::labelled(out, &format!("{label:<INDENT$}"), text, COLUMNS);
 }
 
 /// A time without its fraction.

@@ -84,6 +84,21 @@ pub struct Lacking {
     pub tries: u32,
 }
 
+/// One thing that [`Connector::prepare`] would create or alter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedStep {
+    /// What, as the source calls it: `publication onramp_shop`.
+    pub object: String,
+    /// Whether it is not there yet; else it is altered.
+    pub creates: bool,
+    /// The tables that it is about.
+    pub tables: Vec<Ident>,
+    /// The statement, as a DBA may run it instead.
+    pub statement: String,
+    /// The transactions that would be waited for if it were done now, as [`Lacking::waits_for`].
+    pub waits_for: Vec<String>,
+}
+
 /// Bounds on a stream's memory.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamLimits {
@@ -132,6 +147,10 @@ pub trait Connector: Send + Sync {
     /// Where there is progress, and changes of some tables are held already, it does not wait for
     /// locks on the others: those are [`Prepared::lacking`]. Else it waits, for as long as it takes.
     async fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, Failure>;
+
+    /// What [`Connector::prepare`] would do, in its order, without doing any of it; empty where all is
+    /// there. What it would refuse is [`Connector::preflight`]'s to say.
+    async fn planned(&self, request: &PrepareRequest) -> Result<Vec<PlannedStep>, Failure>;
 
     /// What a call of [`Connector::prepare`] that has not returned waits for, for people to read
     /// as [`Lacking::waits_for`]; empty where it is at work.

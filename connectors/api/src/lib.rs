@@ -57,8 +57,8 @@ pub use chunk::{
     Bound, Chunk, ChunkLimits, ChunkRange, ChunkTable, TableEstimate, TableReader, Visibility,
 };
 pub use connector::{
-    Acknowledge, Acquired, Connector, Instance, KeptLog, Lacking, Lease, Position, PrepareRequest,
-    Prepared, SourceIdentity, Stream, StreamLimits, TableRequest,
+    Acknowledge, Acquired, Connector, Instance, KeptLog, Lacking, Lease, PlannedStep, Position,
+    PrepareRequest, Prepared, SourceIdentity, Stream, StreamLimits, TableRequest,
 };
 pub use table::{
     BeforeImage, Cell, Column, ColumnDecoder, Ident, Index, TableDescription, TableLayout,

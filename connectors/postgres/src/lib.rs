@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use onramp_connector::{
-    Acquired, ChunkTable, Connector, Ident, Instance, KeptLog, Lacking, Position, PrepareRequest,
-    Prepared, SourceIdentity, TableDescription, TableReader, Visibility,
+    Acquired, ChunkTable, Connector, Ident, Instance, KeptLog, Lacking, PlannedStep, Position,
+    PrepareRequest, Prepared, SourceIdentity, TableDescription, TableReader, Visibility,
 };
 use onramp_finding::codes::source as codes;
 use onramp_finding::{Failure, Finding, Kind, Place};
@@ -26,7 +26,7 @@ mod wire;
 
 use catalogue::kept::Kept;
 use catalogue::session::Session;
-use catalogue::{describe, history, preflight, prepare, publish, slot};
+use catalogue::{describe, history, planned, preflight, prepare, publish, slot};
 use lsn::Lsn;
 pub use target::{PasswordSource, Target, TlsMode};
 
@@ -123,6 +123,13 @@ impl Connector for Postgres {
         self.mapped.set(describe::oids(&session, &names).await?);
         self.kept.put(session);
         Ok(prepared)
+    }
+
+    async fn planned(&self, request: &PrepareRequest) -> Result<Vec<PlannedStep>, Failure> {
+        let session = self.session().await?;
+        let steps = planned::steps(&session, &self.names, request).await?;
+        self.kept.put(session);
+        Ok(steps)
     }
 
     async fn held_up_by(&self, request: &PrepareRequest) -> Result<Vec<String>, Failure> {

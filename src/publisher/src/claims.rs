@@ -95,6 +95,32 @@ pub fn claim(
     Err(Failure::all(Kind::Configuration, lost))
 }
 
+/// What [`claim`] would do, without a write.
+#[derive(Debug, Clone, Default)]
+pub struct Looked {
+    /// The topics that it would claim.
+    pub unclaimed: Vec<String>,
+    /// Those that another gateway owns.
+    pub findings: Vec<Finding>,
+}
+
+/// Looks at claims; read-only.
+pub fn inspect(
+    kafka: &Kafka,
+    gateway: &str,
+    wanted: &[(String, String)],
+) -> Result<Looked, Failure> {
+    let standing = standing(kafka)?;
+    let topics = wanted.iter().map(|(topic, _)| topic);
+    Ok(Looked {
+        unclaimed: topics
+            .filter(|topic| !holds(&standing, topic, gateway))
+            .cloned()
+            .collect(),
+        findings: lost(&standing, gateway, wanted),
+    })
+}
+
 /// Gives topics back, so that another gateway may claim them. Does nothing for those not held.
 pub fn release(kafka: &Kafka, gateway: &str, topics: &[String]) -> Result<(), Failure> {
     let records: Vec<_> = topics.iter().map(|t| (key(t, gateway), None)).collect();

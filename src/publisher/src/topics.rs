@@ -157,6 +157,38 @@ pub fn inspect(kafka: &Kafka, specs: &[TopicSpec]) -> Result<Looked, Failure> {
     Ok(looked)
 }
 
+/// A topic as [`ensure`] would create it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTopic {
+    /// Its partitions.
+    pub partitions: i32,
+    /// Its replicas.
+    pub replication: i32,
+    /// The settings that it gets; the brokers' own where they are silent.
+    pub settings: Vec<(String, String)>,
+}
+
+/// What an absent topic would be created as.
+pub fn as_created(kafka: &Kafka, spec: &TopicSpec) -> NewTopic {
+    let wanted = create::of_product(kafka, spec);
+    NewTopic {
+        partitions: wanted.partitions,
+        replication: kafka.settings.replication,
+        settings: wanted.settings,
+    }
+}
+
+/// The topics of gateways' own that a start of this one would create; read-only.
+pub fn absent_own(kafka: &Kafka, gateway: &str) -> Result<Vec<String>, Failure> {
+    let own = [
+        crate::claims::TOPIC.to_owned(),
+        crate::progress::topic(gateway),
+    ];
+    let names: Vec<&str> = own.iter().map(String::as_str).collect();
+    let there = existing(kafka, &names)?;
+    Ok(own.into_iter().filter(|t| !there.contains(t)).collect())
+}
+
 /// Whether pinned topics are still the ones they were: to be asked every few seconds while events
 /// are published to them.
 pub fn check_pinned(kafka: &Kafka, pinned: &[Pinned]) -> Result<(), Failure> {

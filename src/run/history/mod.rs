@@ -33,6 +33,7 @@
 
 mod changed;
 pub(crate) mod command;
+pub(crate) mod decide;
 mod ghosts;
 mod group;
 mod orders;

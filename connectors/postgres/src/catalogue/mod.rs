@@ -8,6 +8,7 @@ pub(crate) mod describe;
 pub(crate) mod history;
 pub(crate) mod kept;
 pub(crate) mod locks;
+pub(crate) mod planned;
 pub(crate) mod preflight;
 pub(crate) mod prepare;
 pub(crate) mod publication;

@@ -92,6 +92,15 @@ pub static RUN_REFUSED: Code = Code {
     remedy: "See onramp status for the products and their runs; ask again when the run under way is done.",
 };
 
+/// Another plan.
+pub static OTHER_PLAN: Code = Code {
+    id: "ONR-711",
+    title: "another plan",
+    reason: "A run that is given a plan's hash does what that plan says or nothing. The files, a table's columns, a topic or the database behind the name are not what they were when it was made.",
+    example: "onramp run --plan 3f9a1c20b7d4e865   # after a product's mapping was edited",
+    remedy: "Run `onramp plan`, look at what is different, and give the hash that it prints.",
+};
+
 /// Command refused.
 pub static COMMAND_REFUSED: Code = Code {
     id: "ONR-720",
@@ -194,6 +203,7 @@ pub const ALL: &[&Code] = &[
     &SECRET_UNREADABLE,
     &KEY_CHANGED,
     &RUN_REFUSED,
+    &OTHER_PLAN,
     &COMMAND_REFUSED,
     &NOT_STREAMING,
     &NOT_LET_IN,

@@ -47,16 +47,18 @@ fn wanted(kafka: &Kafka, keeping: Keeping) -> Vec<(String, String)> {
 
 /// Creates what products need.
 pub(super) fn create(kafka: &Kafka, specs: &[&TopicSpec]) -> Result<(), Failure> {
-    let topics: Vec<Wanted> = specs
-        .iter()
-        .map(|spec| Wanted {
-            topic: spec.topic.clone(),
-            product: spec.product.clone(),
-            partitions: spec.partitions.unwrap_or(kafka.settings.partitions),
-            settings: wanted(kafka, spec.keeping),
-        })
-        .collect();
+    let topics: Vec<Wanted> = specs.iter().map(|spec| of_product(kafka, spec)).collect();
     create_with(kafka, &topics)
+}
+
+/// A product's topic as it is created.
+pub(super) fn of_product(kafka: &Kafka, spec: &TopicSpec) -> Wanted {
+    Wanted {
+        topic: spec.topic.clone(),
+        product: spec.product.clone(),
+        partitions: spec.partitions.unwrap_or(kafka.settings.partitions),
+        settings: wanted(kafka, spec.keeping),
+    }
 }
 
 /// A topic to create.

@@ -1,0 +1,268 @@
+//! A plan: what a run would do, told without doing it, and insisted on.
+
+use std::process::{Command, Output};
+
+use onramp_integration_tests::history::{PRODUCT, TABLE};
+use onramp_integration_tests::{Gateway, Scenario, binary, until};
+use serde_json::Value;
+
+const CONFIGURATION: i32 = 64;
+const BROKER: i32 = 67;
+
+/// Runs `onramp plan` on the scenario's files.
+fn plan(scenario: &Scenario, more: &[&str]) -> Output {
+    Command::new(binary())
+        .args(["plan", "--config"])
+        .arg(scenario.config())
+        .args(more)
+        .env("TEST_DB_PASSWORD", "onramp")
+        .env("TEST_PII_KEY", "a key for tests alone")
+        .env("COLUMNS", "80")
+        .output()
+        .expect("the binary runs")
+}
+
+/// The plan as JSON, and the exit code.
+fn planned(scenario: &Scenario) -> (Value, i32) {
+    let output = plan(scenario, &["--format", "json"]);
+    let json = serde_json::from_slice(&output.stdout);
+    let json = json.unwrap_or_else(|e| panic!("{e}: {output:?}"));
+    (json, output.status.code().expect("it exits"))
+}
+
+/// The errors.
+fn codes(plan: &Value) -> Vec<&str> {
+    let findings = plan["findings"].as_array().expect("a list").iter();
+    let errors = findings.filter(|f| f["severity"] == "error");
+    errors.filter_map(|f| f["code"].as_str()).collect()
+}
+
+/// `create topic x`, in order.
+fn steps(plan: &Value) -> Vec<String> {
+    let text = |step: &Value, key: &str| step[key].as_str().expect("text").to_owned();
+    let steps = plan["steps"].as_array().expect("a list").iter();
+    steps
+        .map(|s| format!("{} {}", text(s, "does"), text(s, "object")))
+        .collect()
+}
+
+fn fate(plan: &Value) -> &str {
+    plan["products"][0]["fate"].as_str().expect("one product")
+}
+
+fn hash(plan: &Value) -> String {
+    plan["plan"].as_str().expect("it has a hash").to_owned()
+}
+
+async fn accounts() -> Scenario {
+    let scenario = Scenario::new(TABLE).await;
+    scenario.write("products/accounts.yaml", PRODUCT);
+    scenario
+}
+
+/// Everything that could have been created at the source.
+async fn at_source(scenario: &Scenario) -> Vec<String> {
+    let rows = scenario.db.query(
+        "SELECT 'slot ' || slot_name FROM pg_replication_slots WHERE database = current_database()
+         UNION ALL SELECT 'publication ' || pubname FROM pg_publication
+         UNION ALL SELECT 'relation ' || oid::regclass::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
+         ORDER BY 1",
+        &[],
+    );
+    let rows = rows.await.expect("the catalogue answers");
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+fn with_plan(scenario: &Scenario, hash: &str) -> Gateway {
+    Gateway::start_with(scenario, |command| {
+        command.args(["--plan", hash]);
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_tells_all_that_a_run_does_and_does_none_of_it() {
+    let scenario = accounts().await;
+    scenario
+        .db
+        .batch_execute(
+            "INSERT INTO acct SELECT g, 1, 'x' FROM generate_series(1, 300) g; ANALYZE acct",
+        )
+        .await
+        .expect("rows");
+    let before = at_source(&scenario).await;
+    let (first, code) = planned(&scenario);
+    assert_eq!((codes(&first), code), (vec![], 0));
+    let topic = scenario.topic("accounts.v1");
+    let said = steps(&first);
+    for step in [
+        format!("create publication onramp_{}", scenario.name),
+        format!("create slot onramp_{}", scenario.name),
+        format!("create subject {topic}-value"),
+        format!("create topic onramp.{}.progress", scenario.name),
+        format!("create topic {topic}"),
+        format!("claim topic {topic}"),
+    ] {
+        assert!(said.contains(&step), "{step}: {said:?}");
+    }
+    assert_eq!(fate(&first), "begins");
+    assert_eq!(first["products"][0]["reads"]["rows"], 300);
+    assert_eq!(at_source(&scenario).await, before, "nothing was created");
+    let (again, _) = planned(&scenario);
+    assert_eq!(steps(&again), said, "nothing was done");
+    assert_eq!(hash(&again), hash(&first));
+
+    let text = String::from_utf8(plan(&scenario, &[]).stdout).expect("text");
+    let statements = text.lines().filter(|l| !l.trim_end().ends_with(';'));
+    for line in statements {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+
+    let mut gateway = with_plan(&scenario, &hash(&first));
+    gateway.wait_ready("streaming").await;
+    gateway.wait_history().await;
+    assert!(gateway.stop().await.success());
+    let (done, code) = planned(&scenario);
+    assert_eq!((steps(&done), code), (vec![], 0), "it was all done");
+    assert_eq!(fate(&done), "goes on");
+    assert_eq!(done["products"][0]["reads"], Value::Null);
+    assert_eq!(hash(&done), hash(&first), "a restart is the same plan");
+    let mut gateway = with_plan(&scenario, &hash(&first));
+    gateway.wait_ready("streaming").await;
+    assert!(gateway.stop().await.success());
+    scenario.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_does_what_was_planned_or_nothing() {
+    let scenario = accounts().await;
+    let (first, _) = planned(&scenario);
+    let before = at_source(&scenario).await;
+    let other = PRODUCT.replace("from: ver", "expr: row.ver + 1");
+    assert_ne!(other, PRODUCT);
+    scenario.write("products/accounts.yaml", &other);
+    let output = with_plan(&scenario, &hash(&first))
+        .refuses(CONFIGURATION, "ONR-711")
+        .await;
+    let (now, _) = planned(&scenario);
+    assert_ne!(hash(&now), hash(&first));
+    assert!(output.contains(&hash(&now)), "{output}");
+    assert_eq!(at_source(&scenario).await, before, "nothing was created");
+
+    // The same for what others do: a column of another type is another plan.
+    scenario
+        .db
+        .batch_execute("ALTER TABLE acct ALTER COLUMN ver TYPE int USING ver::int")
+        .await
+        .expect("the column is altered");
+    assert_ne!(hash(&planned(&scenario).0), hash(&now));
+    scenario.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_mapping_is_planned_as_its_file_says() {
+    let scenario = accounts().await;
+    let mut gateway = Gateway::streaming(&scenario).await;
+    gateway.wait_history().await;
+    assert!(gateway.stop().await.success());
+    let other = PRODUCT.replace("from: ver", "expr: row.ver + 1");
+    scenario.write("products/accounts.yaml", &other);
+    let (refused, code) = planned(&scenario);
+    assert_eq!((codes(&refused), code), (vec!["ONR-706"], 1));
+    assert_eq!(
+        (fate(&refused), &refused["plan"]),
+        ("refused", &Value::Null)
+    );
+    for (how, told) in [("backfill", "back-filled"), ("keep", "kept")] {
+        let file = format!("{other}on_mapping_change: {how}\n");
+        scenario.write("products/accounts.yaml", &file);
+        let (plan, code) = planned(&scenario);
+        assert_eq!((fate(&plan), code), (told, 0), "{plan:#}");
+        let reads = &plan["products"][0]["reads"];
+        assert_eq!(reads["reconcile"] == true, how == "backfill");
+    }
+    scenario.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_would_be_refused_is_told_at_once() {
+    let scenario = accounts().await;
+    let gateway = Gateway::streaming(&scenario).await;
+    assert!(gateway.stop().await.success());
+    // A contract that breaks, a table that is not there, another gateway's topic.
+    let broken = PRODUCT.replace(
+        "version:    { type: long, from: ver }",
+        "version:    { type: string, expr: string(row.ver) }",
+    );
+    scenario.write(
+        "products/accounts.yaml",
+        &format!("{broken}on_mapping_change: keep\n"),
+    );
+    let gone = PRODUCT.replace("accounts.v1", "gone.v1");
+    let gone = gone.replace("public.acct", "public.nowhere");
+    scenario.write("products/gone.yaml", &gone);
+    let (plan, code) = planned(&scenario);
+    let found = codes(&plan);
+    for expected in ["ONR-611", "ONR-411"] {
+        assert!(found.contains(&expected), "{expected}: {found:?}");
+    }
+    assert_eq!((code, &plan["plan"]), (1, &Value::Null));
+    scenario.close().await;
+
+    let other = accounts().await;
+    let file = other.gateway_file("");
+    other.write("onramp.yaml", &file.replacen("gateway: ", "gateway: x", 1));
+    let mut owner = Gateway::streaming(&other).await;
+    owner.wait_history().await;
+    assert!(owner.stop().await.success());
+    other.write("onramp.yaml", &file);
+    let (plan, code) = planned(&other);
+    assert!(codes(&plan).contains(&"ONR-510"), "{plan:#}");
+    assert_eq!(code, 1);
+    let slot = format!("onramp_x{}", other.name);
+    until(
+        "the slot to be free",
+        std::time::Duration::from_secs(30),
+        async || {
+            let drop = "SELECT pg_drop_replication_slot($1)";
+            other.db.execute(drop, &[&slot]).await.is_ok()
+        },
+    )
+    .await;
+    other.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_cannot_be_asked_keeps_nobody_from_asking_the_others() {
+    let scenario = accounts().await;
+    let file = scenario.gateway_file("");
+    let nowhere = file.replace(&scenario.servers.kafka, "127.0.0.1:1");
+    scenario.write("onramp.yaml", &nowhere);
+    let gone = PRODUCT.replace("public.acct", "public.nowhere");
+    scenario.write("products/accounts.yaml", &gone);
+    let (plan, code) = planned(&scenario);
+    let found = codes(&plan);
+    assert!(
+        found.contains(&"ONR-501") && found.contains(&"ONR-411"),
+        "{found:?}"
+    );
+    assert_eq!((code, &plan["plan"]), (BROKER, &Value::Null));
+    scenario.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_says_who_is_in_the_way() {
+    let scenario = accounts().await;
+    let mut other = scenario.connect().await;
+    let open = other.transaction().await.expect("a transaction");
+    open.batch_execute("SELECT pg_current_xact_id(); LOCK TABLE acct IN EXCLUSIVE MODE")
+        .await
+        .expect("the lock is had");
+    let (plan, code) = planned(&scenario);
+    assert_eq!(code, 0);
+    for step in plan["steps"].as_array().expect("a list").iter().take(2) {
+        let waits = step["waits_for"].as_array().expect("a list");
+        assert!(!waits.is_empty(), "{step:#}");
+    }
+    open.rollback().await.expect("it ends");
+    scenario.close().await;
+}

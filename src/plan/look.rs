@@ -1,0 +1,354 @@
+//! Asks source, registry and Kafka what a run would find, and what it would do about it.
+
+use std::sync::Arc;
+
+use onramp_connector::{Connector, Instance, SourceIdentity, TableDescription};
+use onramp_finding::{Failure, Finding};
+use onramp_language::{Gateway, Product, Status};
+use onramp_postgres::Postgres;
+use onramp_publisher::progress::{self, ProductStatus, Progress};
+use onramp_publisher::{Kafka, Stage, claims, topics};
+use onramp_registry::{RegistryClient, dry_publish_contract, key_subject, value_subject};
+use onramp_translator::Contract;
+
+use super::{Area, Does, Fate, Plan, PlannedProduct, Step, Unasked, hash, rows};
+use crate::run::history::decide::{Known, decide};
+use crate::run::{blocking, contracts, products, requests, settings};
+
+/// The name under which the source sees whoever looks.
+const INSTANCE: &str = "plan";
+
+/// Looks at everything, and says all that is wrong in one go: a server that cannot be asked keeps
+/// nobody from asking the others.
+pub(crate) async fn look(gateway: &Gateway, sample: bool) -> Plan {
+    let mut look = Look {
+        gateway,
+        plan: Plan {
+            gateway: gateway.name.value.clone(),
+            ..Plan::default()
+        },
+        seen: None,
+        pinned: Vec::new(),
+    };
+    let kafka = look.progress().await;
+    let source = look.source().await;
+    look.registry().await;
+    if let Some(kafka) = &kafka {
+        look.kafka(kafka).await;
+        look.products(source.as_ref(), sample).await;
+    }
+    let mut plan = look.plan;
+    // Without progress nobody knows what is there already.
+    if kafka.is_none() {
+        plan.steps.clear();
+    }
+    let refused = plan.out_of_reach.is_some() || onramp_finding::any_error(&plan.findings);
+    if let Some(source) = source
+        && !refused
+    {
+        let end = hash::End {
+            gateway,
+            system: &source.identity.system,
+            described: &source.described,
+            pinned: &look.pinned,
+        };
+        plan.hash = Some(end.hash());
+    }
+    plan
+}
+
+/// What was found at the source.
+pub(super) struct Source {
+    pub(super) connector: Arc<dyn Connector>,
+    pub(super) described: Vec<TableDescription>,
+    identity: SourceIdentity,
+}
+
+struct Look<'a> {
+    gateway: &'a Gateway,
+    plan: Plan,
+    seen: Option<Progress>,
+    /// The products' topics with their partition counts, as they are or will be.
+    pinned: Vec<(String, i32)>,
+}
+
+impl Look<'_> {
+    /// Keeps what was asked for; where it could not be had, why.
+    fn kept<T>(&mut self, asked: Result<T, Failure>) -> Option<T> {
+        match asked {
+            Ok(answer) => Some(answer),
+            Err(failure) => {
+                self.plan.out_of_reach.get_or_insert(Unasked {
+                    kind: failure.kind,
+                    retry: failure.retry,
+                });
+                self.plan.findings.extend(failure.findings);
+                None
+            }
+        }
+    }
+
+    fn step(&mut self, area: Area, does: Does, object: String, details: Vec<String>) {
+        self.plan.steps.push(Step {
+            area,
+            does,
+            object,
+            details,
+            statement: None,
+            waits_for: Vec::new(),
+        });
+    }
+
+    async fn progress(&mut self) -> Option<Kafka> {
+        let kafka_settings = settings::kafka(self.gateway);
+        let name = self.gateway.name.value.clone();
+        let read = async {
+            let kafka_settings = kafka_settings?;
+            blocking(move || {
+                let kafka = Kafka::connect(kafka_settings)?;
+                let seen = progress::read(&kafka, &name)?;
+                Ok((kafka, seen))
+            })
+            .await
+        };
+        let read = read.await;
+        let (kafka, seen) = self.kept(read)?;
+        if let Err(failure) = products::check(self.gateway, seen.as_ref()) {
+            self.plan.findings.extend(failure.findings);
+        }
+        self.seen = seen;
+        Some(kafka)
+    }
+
+    async fn source(&mut self) -> Option<Source> {
+        let instance = Instance(INSTANCE.into());
+        let names = settings::source(self.gateway, &instance.0);
+        let connector: Arc<dyn Connector> = Arc::new(Postgres::new(names));
+        let asked = connector.describe(&requests::idents(self.gateway)).await;
+        let described = self.kept(asked)?;
+        let tables = requests::tables(self.gateway, &described, self.seen.as_ref());
+        let request = requests::request(&tables, self.seen.as_ref());
+        let asked = connector.preflight(&request).await;
+        let found = self.kept(asked)?;
+        self.plan.findings.extend(found);
+        let mappings = contracts::check_mappings(self.gateway, &described);
+        self.plan.findings.extend(mappings);
+        let asked = connector.planned(&request).await;
+        for step in self.kept(asked)? {
+            self.plan.steps.push(Step {
+                area: Area::Source,
+                does: if step.creates {
+                    Does::Create
+                } else {
+                    Does::Alter
+                },
+                object: step.object,
+                details: step.tables.iter().map(ToString::to_string).collect(),
+                statement: Some(step.statement),
+                waits_for: step.waits_for,
+            });
+        }
+        let asked = connector.identity().await;
+        Some(Source {
+            identity: self.kept(asked)?,
+            connector,
+            described,
+        })
+    }
+
+    async fn registry(&mut self) {
+        let client = RegistryClient::new(settings::registry(self.gateway));
+        let Some(client) = self.kept(client) else {
+            return;
+        };
+        for product in products::published(self.gateway) {
+            if !self.contract(&client, product).await {
+                return;
+            }
+        }
+    }
+
+    /// What one contract would change; false where it is of no use to ask for more.
+    async fn contract(&mut self, client: &RegistryClient, product: &Product) -> bool {
+        let topic = product.name.value.to_string();
+        let Contract {
+            value_schema,
+            key_schema,
+            ..
+        } = onramp_translator::contract(product);
+        let before = self
+            .seen
+            .as_ref()
+            .is_some_and(|s| s.products.contains_key(&topic));
+        let level = contracts::level(product.compatibility);
+        let of_key = key_schema.map(|schema| (key_subject(&topic), schema));
+        for (subject, schema) in [(value_subject(&topic), value_schema)]
+            .into_iter()
+            .chain(of_key)
+        {
+            match dry_publish_contract(client, &subject, &schema, level, before).await {
+                Ok(planned) => self.subject(planned),
+                Err(failure) if failure.retry => {
+                    let _ = self.kept::<()>(Err(failure));
+                    return false;
+                }
+                Err(failure) => {
+                    let named = failure.findings.into_iter().map(|mut finding| {
+                        finding.product.get_or_insert_with(|| topic.clone());
+                        finding
+                    });
+                    self.plan.findings.extend(named);
+                }
+            }
+        }
+        true
+    }
+
+    fn subject(&mut self, planned: onramp_registry::Plan) {
+        let mut details = Vec::new();
+        let mut first = false;
+        for step in &planned.steps {
+            details.push(match step {
+                onramp_registry::Step::SetLevel(level) => format!("compatibility {level}"),
+                onramp_registry::Step::Register { version } => {
+                    first |= *version == 1;
+                    format!("version {version}")
+                }
+            });
+        }
+        if !details.is_empty() {
+            let does = if first { Does::Create } else { Does::Alter };
+            let object = format!("subject {}", planned.subject);
+            self.step(Area::Registry, does, object, details);
+        }
+    }
+
+    async fn kafka(&mut self, kafka: &Kafka) {
+        let state = |p: &Product| self.seen.as_ref()?.products.get(&p.name.value.to_string());
+        let specs: Vec<_> = products::published(self.gateway)
+            .into_iter()
+            .map(|p| contracts::topic_spec(p, state(p)))
+            .collect();
+        let (kafka, name) = (kafka.clone(), self.gateway.name.value.clone());
+        let asked = blocking(move || {
+            let own = topics::absent_own(&kafka, &name)?;
+            let looked = topics::inspect(&kafka, &specs)?;
+            let wanted: Vec<_> = specs
+                .iter()
+                .map(|s| (s.topic.clone(), s.product.clone()))
+                .collect();
+            let claimed = claims::inspect(&kafka, &name, &wanted)?;
+            let created: Vec<_> = looked
+                .absent
+                .iter()
+                .map(|spec| (spec.topic.clone(), topics::as_created(&kafka, spec)))
+                .collect();
+            Ok((own, looked, claimed, created))
+        })
+        .await;
+        let Some((own, looked, claimed, created)) = self.kept(asked) else {
+            return;
+        };
+        self.plan.findings.extend(looked.findings);
+        self.plan.findings.extend(claimed.findings);
+        for topic in own {
+            let details = vec!["1 partition, of the gateway's own".to_owned()];
+            self.step(Area::Kafka, Does::Create, format!("topic {topic}"), details);
+        }
+        for topic in claimed.unclaimed {
+            self.step(
+                Area::Kafka,
+                Does::Claim,
+                format!("topic {topic}"),
+                Vec::new(),
+            );
+        }
+        for present in looked.present {
+            self.pinned.push((present.topic, present.partitions));
+        }
+        for (topic, new) in created {
+            let mut details = vec![format!(
+                "{} partition(s), {} replica(s)",
+                new.partitions, new.replication
+            )];
+            details.extend(new.settings.iter().map(|(k, v)| format!("{k}={v}")));
+            self.step(Area::Kafka, Does::Create, format!("topic {topic}"), details);
+            self.pinned.push((topic, new.partitions));
+        }
+        self.pinned.sort();
+    }
+
+    async fn products(&mut self, source: Option<&Source>, sample: bool) {
+        let published = products::published(self.gateway);
+        for product in &self.gateway.products {
+            let name = product.name.value.to_string();
+            let planned = if published.iter().any(|p| p.name.value == product.name.value) {
+                self.published(product, source, sample).await
+            } else {
+                let state = self.seen.as_ref().and_then(|s| s.products.get(&name));
+                let active = state.is_some_and(|s| s.status == ProductStatus::Active);
+                let fate = match product.status {
+                    Status::Retired if active => Fate::Retires,
+                    Status::Draft => Fate::LeftOut,
+                    _ => continue,
+                };
+                PlannedProduct {
+                    product: name,
+                    fate,
+                    rows: None,
+                }
+            };
+            self.plan.products.push(planned);
+        }
+    }
+
+    async fn published(
+        &mut self,
+        product: &Product,
+        source: Option<&Source>,
+        sample: bool,
+    ) -> PlannedProduct {
+        let name = product.name.value.to_string();
+        let state = self.seen.as_ref().and_then(|s| s.products.get(&name));
+        let returns = state.is_some_and(|s| s.status == ProductStatus::Retired);
+        let mapping = onramp_translator::contract(product).mapping_hash;
+        let known = Known {
+            mapping_changed: state.is_some_and(|s| s.mapping_hash != mapping),
+            returns,
+            run: self.seen.as_ref().and_then(|s| s.histories.get(&name)),
+        };
+        let (fate, reads) = match decide(INSTANCE, product, known) {
+            Err(finding) => {
+                self.plan.findings.push((*finding).of_product(name.clone()));
+                (Fate::Refused, None)
+            }
+            Ok(run) => {
+                let fate = match state {
+                    None => Fate::Begins,
+                    Some(_) if returns => Fate::Returns,
+                    Some(_) if !known.mapping_changed => Fate::GoesOn,
+                    Some(_) if Some(&run) == known.run => Fate::Kept,
+                    Some(_) => Fate::Backfilled,
+                };
+                (fate, (run.stage == Stage::Reading).then_some(run))
+            }
+        };
+        let mut rows = None;
+        if let (Some(run), Some(source)) = (reads, source) {
+            match rows::expected(self.gateway, source, product, &run, sample).await {
+                Ok(found) => rows = found,
+                Err(failure) => self.plan.findings.extend(told(failure, &name)),
+            }
+        }
+        PlannedProduct {
+            product: name,
+            fate,
+            rows,
+        }
+    }
+}
+
+fn told(failure: Failure, product: &str) -> Vec<Finding> {
+    let findings = failure.findings.into_iter();
+    findings.map(|f| f.of_product(product.to_owned())).collect()
+}

@@ -1,0 +1,27 @@
+//! Text in lines that fit.
+
+/// A label and its text, wrapped behind it. What is told may come from a server: nothing that a
+/// terminal would obey is passed on.
+pub(crate) fn labelled(out: &mut String, label: &str, text: &str, columns: usize) {
+    let indent = label.chars().count();
+    let text: String = text
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    let mut used = indent;
+    out.push_str(label);
+    for (n, word) in text.split(' ').filter(|w| !w.is_empty()).enumerate() {
+        let length = word.chars().count();
+        if n > 0 && used + 1 + length > columns {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            used = indent;
+        } else if n > 0 {
+            out.push(' ');
+            used += 1;
+        }
+        out.push_str(word);
+        used += length;
+    }
+    out.push('\n');
+}
