@@ -6,6 +6,7 @@
 
 pub mod broker;
 mod consumer;
+mod expected;
 mod folder;
 mod gateway;
 pub mod history;
@@ -21,6 +22,7 @@ pub mod standby;
 pub mod switch;
 
 pub use consumer::{Event, Extent, consume, extent, latest_by_key, records};
+pub use expected::{fits_80_columns, is_as_expected};
 pub use folder::Folder;
 pub use gateway::{Gateway, binary};
 pub use ports::Ports;

@@ -1,7 +1,9 @@
 //! The command line: what may be said, and the exit code it ends with.
 
 mod check;
+mod docs;
 mod files;
+mod named;
 mod plan;
 mod release;
 mod report;
@@ -46,6 +48,7 @@ Exit codes: 0 stopped as told, 64 configuration, 65 data, 66 source, 67 broker,
     Release(release::Arguments),
     Test(test::Arguments),
     Plan(plan::Arguments),
+    Docs(docs::Arguments),
     /// Tells how the gateway fares: phase, position, lag, each product's history, gaps.
     ///
     /// Asks the gateway that runs, by its admin endpoint. Where none answers, reads progress from
@@ -138,6 +141,7 @@ pub fn main() -> ExitCode {
         Command::Release(arguments) => release::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Docs(arguments) => docs::run(&arguments),
         Command::Status { files, format } => files.with_gateway(format, |gateway| {
             operate::status(&gateway, format == Format::Json)
         }),

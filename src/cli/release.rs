@@ -8,6 +8,7 @@ use onramp_language::{Gateway, Product, Reading};
 use serde_json::{Map, json};
 
 use super::files::Files;
+use super::named::unknown_product;
 use super::report::Report;
 use crate::released::{Contracts, NAME};
 
@@ -117,14 +118,8 @@ fn chosen<'a>(
             // Its faults are told.
             None if refused.contains(name) => continue,
             None => {
-                let names = gateway.products.iter().map(|p| p.name.value.to_string());
-                let names: Vec<String> = names.collect();
-                let near = onramp_language::nearest(name, names.iter().map(String::as_str));
-                let remedy = match near {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "`onramp check` reads the products that `products` names".to_owned(),
-                };
-                (format!("there is no product {name}"), remedy)
+                findings.push(unknown_product(gateway, name));
+                continue;
             }
         };
         findings.push(

@@ -5,10 +5,11 @@ use std::process::ExitCode;
 
 use onramp_finding::codes::{files, fixtures as codes};
 use onramp_finding::{Finding, Style};
-use onramp_language::{Fixtures, Gateway, Reading};
+use onramp_language::{Fixtures, Gateway, Product, Reading};
 use serde_json::{Map, Value, json};
 
 use super::files::Files;
+use super::named;
 use super::report::Report;
 use crate::fixtures::{self, Difference, Outcome, Tested, Wanted};
 use crate::terminal;
@@ -45,16 +46,17 @@ fn tested(arguments: &Arguments, reading: &Reading, gateway: &Gateway) -> ExitCo
     // Whether a draft is published is nothing to a test.
     let mut findings: Vec<Finding> = reading.findings.clone();
     findings.retain(|f| f.severity == onramp_finding::Severity::Error);
+    let (products, unknown) = named::products(gateway, &reading.refused, &arguments.products);
+    findings.extend(unknown);
     let style = terminal::out();
     let (mut shown, mut tests) = (String::new(), Vec::new());
     let mut counted = Counted::default();
-    for fixtures in chosen(arguments, reading) {
-        let product = gateway
-            .products
-            .iter()
-            .find(|p| p.name.value == fixtures.product.value);
-        // A product that cannot be read is told so by its own findings.
-        let Some(product) = product else { continue };
+    for fixtures in &reading.fixtures {
+        // One that is not asked for; or one that cannot be read, which is told by its own findings.
+        let named = |p: &&&Product| p.name.value == fixtures.product.value;
+        let Some(product) = products.iter().find(named) else {
+            continue;
+        };
         let tested = fixtures::run(gateway, product, fixtures);
         if arguments.update {
             match update(fixtures, &tested) {
@@ -82,16 +84,6 @@ fn tested(arguments: &Arguments, reading: &Reading, gateway: &Gateway) -> ExitCo
     }
     report.tell(&findings, more, &shown);
     code
-}
-
-fn chosen<'r>(
-    arguments: &'r Arguments,
-    reading: &'r Reading,
-) -> impl Iterator<Item = &'r Fixtures> {
-    reading.fixtures.iter().filter(|f| {
-        let name = f.product.value.to_string();
-        arguments.products.is_empty() || arguments.products.contains(&name)
-    })
 }
 
 #[derive(Default)]

@@ -30,7 +30,7 @@ pub(crate) struct Codes {
 
 /// An enum's symbols in the schema's order: as `values` has them, then those of `otherwise` and
 /// `default`.
-pub(crate) fn symbols(
+pub fn symbols(
     values: &[(Spanned<String>, Spanned<String>)],
     default: Option<&Spanned<String>>,
     otherwise: &Otherwise,

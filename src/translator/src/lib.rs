@@ -25,6 +25,7 @@ mod translate;
 mod write;
 
 pub use contract::{Contract, contract};
+pub use enumeration::symbols;
 pub use fault::{RowFault, Stopped};
 pub use mapping::{check, columns};
 pub use program::{Encoding, Mapped, TableProgram};

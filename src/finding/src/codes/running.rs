@@ -101,6 +101,24 @@ pub static OTHER_PLAN: Code = Code {
     remedy: "Run `onramp plan`, look at what is different, and give the hash that it prints.",
 };
 
+/// No such product.
+pub static UNKNOWN_PRODUCT: Code = Code {
+    id: "ONR-712",
+    title: "no such product",
+    reason: "A command was told the name of a product, and no file that the gateway reads has it. Nothing is done for the others either: who mistypes a name must not take silence for success.",
+    example: "onramp test commerce.ordrs.v1",
+    remedy: "Name a product as its file does, `commerce.orders.v1`; `products` in the gateway file says which files are read.",
+};
+
+/// A file cannot be written.
+pub static NOT_WRITTEN: Code = Code {
+    id: "ONR-713",
+    title: "file cannot be written",
+    reason: "What the command makes has to go somewhere.",
+    example: "onramp docs --out /read-only/contracts",
+    remedy: "Name a folder that can be written to; check its rights and the room on its disk.",
+};
+
 /// Command refused.
 pub static COMMAND_REFUSED: Code = Code {
     id: "ONR-720",
@@ -204,6 +222,8 @@ pub const ALL: &[&Code] = &[
     &KEY_CHANGED,
     &RUN_REFUSED,
     &OTHER_PLAN,
+    &UNKNOWN_PRODUCT,
+    &NOT_WRITTEN,
     &COMMAND_REFUSED,
     &NOT_STREAMING,
     &NOT_LET_IN,

@@ -1,0 +1,113 @@
+//! `onramp docs`: a product's contract, for those who read its topic.
+//!
+//! What comes in is a product's file alone, so that the same file gives the same bytes. What never
+//! goes out is where a value comes from: the legacy schema stays behind the contract.
+
+mod markdown;
+mod odcs;
+mod yaml;
+
+use clap::ValueEnum;
+use onramp_language::{Field, Gateway, Product, Protect, Scalar, Shape};
+use serde_json::Value;
+
+/// A form that a contract is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// For people.
+    Markdown,
+    /// The Open Data Contract Standard 3.1, YAML.
+    Odcs,
+    /// The value's Avro schema, as it is registered.
+    Avro,
+    /// The key's Avro schema, where `key_format: avro`.
+    AvroKey,
+}
+
+impl Form {
+    pub(crate) const ALL: [Form; 4] = [Form::Markdown, Form::Odcs, Form::Avro, Form::AvroKey];
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Form::Markdown => "markdown",
+            Form::Odcs => "odcs",
+            Form::Avro => "avro",
+            Form::AvroKey => "avro-key",
+        }
+    }
+
+    /// What a file of it is called behind the product's name.
+    pub(crate) fn ending(self) -> &'static str {
+        match self {
+            Form::Markdown => ".md",
+            Form::Odcs => ".odcs.yaml",
+            Form::Avro => ".avsc",
+            Form::AvroKey => "-key.avsc",
+        }
+    }
+}
+
+/// A contract in one form; None where the product has no such thing.
+pub(crate) fn document(gateway: &Gateway, product: &Product, form: Form) -> Option<String> {
+    let contract = onramp_translator::contract(product);
+    Some(match form {
+        Form::Markdown => markdown::text(gateway, product),
+        Form::Odcs => yaml::text(&odcs::contract(gateway, product)),
+        Form::Avro => pretty(&contract.value_schema),
+        Form::AvroKey => pretty(&contract.key_schema?),
+    })
+}
+
+fn pretty(schema: &str) -> String {
+    let value: Value = serde_json::from_str(schema).unwrap_or_default();
+    format!("{value:#}\n")
+}
+
+/// The level as the product's file has it.
+fn level_word(product: &Product) -> String {
+    crate::run::level(product.compatibility)
+        .word()
+        .to_lowercase()
+}
+
+/// Whether consumers never see the field.
+fn is_left_out(field: &Field) -> bool {
+    matches!(field.protect.as_deref(), Some(Protect::Drop))
+}
+
+/// Whether consumers see a pseudonym in its place.
+fn is_pseudonym(field: &Field) -> bool {
+    matches!(field.protect.as_deref(), Some(Protect::Hmac(_)))
+}
+
+/// A field's type in the product file's words.
+fn type_words(field: &Field) -> String {
+    if is_pseudonym(field) {
+        return "string".to_owned();
+    }
+    match &field.shape {
+        Shape::Scalar { r#type, .. } => scalar_words(r#type.value),
+        Shape::Enum { .. } => "enum".to_owned(),
+        Shape::Record { .. } => "record".to_owned(),
+    }
+}
+
+fn scalar_words(scalar: Scalar) -> String {
+    let word = match scalar {
+        Scalar::Decimal { precision, scale } => return format!("decimal({precision},{scale})"),
+        Scalar::Boolean => "boolean",
+        Scalar::Int => "int",
+        Scalar::Long => "long",
+        Scalar::Float => "float",
+        Scalar::Double => "double",
+        Scalar::String => "string",
+        Scalar::Bytes => "bytes",
+        Scalar::Date => "date",
+        Scalar::Timestamp => "timestamp",
+        Scalar::LocalTimestamp => "local-timestamp",
+        Scalar::Time => "time",
+        Scalar::Uuid => "uuid",
+        Scalar::Json => "json",
+    };
+    word.to_owned()
+}
