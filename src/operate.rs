@@ -5,18 +5,18 @@ use std::io::{BufRead, IsTerminal, Write};
 use onramp_finding::codes::running;
 use onramp_finding::{Failure, Finding, Kind, Place};
 use onramp_language::Gateway;
+use serde_json::json;
 
 use crate::admin::{Order, caller};
+use crate::cli::report::{self, Format};
 use crate::status::{self, Status};
 use crate::{run, terminal};
 
 /// Tells how the gateway fares: by itself, or by its progress in Kafka where it does not answer.
-pub(crate) fn status(gateway: &Gateway, json: bool) -> Result<(), Failure> {
+pub(crate) fn status(gateway: &Gateway, format: Format) -> Result<(), Failure> {
     let status = runtime()?.block_on(asked(gateway))?;
-    match json {
-        true => terminal::json(&serde_json::to_value(&status).unwrap_or_default()),
-        false => terminal::print(&status::text(&status)),
-    }
+    let object = serde_json::to_value(&status).unwrap_or_default();
+    report::done(format, object, &status::text(&status));
     Ok(())
 }
 
@@ -51,16 +51,22 @@ async fn asked(gateway: &Gateway) -> Result<Status, Failure> {
 }
 
 /// Orders a back-fill of the gateway that runs.
-pub(crate) fn backfill(gateway: &Gateway, order: &Order) -> Result<(), Failure> {
+pub(crate) fn backfill(gateway: &Gateway, order: &Order, format: Format) -> Result<(), Failure> {
     let accepted = runtime()?.block_on(caller::backfill(gateway, order))?;
     let how = match accepted.under_way {
         true => "was ordered before and is under way",
         false => "is ordered",
     };
-    terminal::say(&format!(
-        "{}: back-fill {} {how}; `onramp status` shows how far it is",
+    let text = format!(
+        "{}: back-fill {} {how}; `onramp status` shows how far it is\n",
         order.product, accepted.run
-    ));
+    );
+    let object = json!({
+        "product": order.product,
+        "run": accepted.run,
+        "under_way": accepted.under_way,
+    });
+    report::done(format, object, &text);
     Ok(())
 }
 
@@ -69,29 +75,30 @@ pub(crate) fn recover(
     gateway: Gateway,
     yes: bool,
     accepted_gaps: Vec<String>,
+    format: Format,
 ) -> Result<(), Failure> {
     let consent = run::Consent {
-        ask: Box::new(move |plan| confirmed(plan, yes)),
+        ask: Box::new(move |plan| match (format, yes) {
+            (Format::Json, true) => Ok(()),
+            (Format::Json, false) => Err(not_confirmed("it is not asked for in JSON")),
+            (Format::Text, _) => confirmed(plan, yes),
+        }),
         accepted_gaps,
     };
     let outcome = runtime()?.block_on(run::recover(gateway, consent))?;
-    terminal::say(&outcome);
+    let text = format!("{outcome}\n");
+    report::done(format, json!({ "outcome": outcome }), &text);
     Ok(())
 }
 
 /// Prints what will be done, and has it confirmed.
 fn confirmed(plan: &str, yes: bool) -> Result<(), Failure> {
-    let refused = |why: &str| {
-        let finding = Finding::error(&running::NOT_CONFIRMED, Place::Nowhere, why);
-        let remedy = running::NOT_CONFIRMED.remedy;
-        Err(Failure::stop(Kind::Configuration, finding.remedy(remedy)))
-    };
     terminal::say(plan);
     if yes {
         return Ok(());
     }
     if !std::io::stdin().is_terminal() {
-        return refused("there is no terminal to ask on");
+        return Err(not_confirmed("there is no terminal to ask on"));
     }
     // Where the question cannot be shown the answer is no yes.
     let _ = write!(std::io::stdout(), "Go on? Only \"yes\" does: ");
@@ -99,8 +106,14 @@ fn confirmed(plan: &str, yes: bool) -> Result<(), Failure> {
     let mut answer = String::new();
     match std::io::stdin().lock().read_line(&mut answer) {
         Ok(_) if answer.trim() == "yes" => Ok(()),
-        _ => refused("nothing was changed"),
+        _ => Err(not_confirmed("nothing was changed")),
     }
+}
+
+fn not_confirmed(why: &str) -> Failure {
+    let finding = Finding::error(&running::NOT_CONFIRMED, Place::Nowhere, why);
+    let remedy = running::NOT_CONFIRMED.remedy;
+    Failure::stop(Kind::Configuration, finding.remedy(remedy))
 }
 
 /// One thread is enough to ask.

@@ -6,17 +6,17 @@ mod files;
 mod named;
 mod plan;
 mod release;
-mod report;
+pub(crate) mod report;
 mod test;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use onramp_finding::{Failure, Kind};
+use serde_json::json;
 
 use self::files::Files;
 use self::report::Format;
-use crate::terminal::say;
 use crate::{admin, logs, operate, run};
 
 /// Turns a legacy database's log into versioned, governed data products on Kafka.
@@ -43,6 +43,9 @@ Exit codes: 0 stopped as told, 64 configuration, 65 data, 66 source, 67 broker,
         /// Do what the plan of this hash says, or nothing: `onramp plan` prints it.
         #[arg(long, value_name = "HASH")]
         plan: Option<String>,
+        /// How what ends it is printed.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
     },
     Check(check::Arguments),
     Release(release::Arguments),
@@ -83,6 +86,9 @@ Exit codes: 0 ordered, 64 refused, or no gateway answers.")]
         /// Give tombstones to keys in the topic that the table no longer has.
         #[arg(long)]
         reconcile: bool,
+        /// How the answer is printed.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
     },
     /// Goes on after log was lost: a new slot, the gap on record, every entity published again.
     ///
@@ -102,6 +108,9 @@ Exit codes: 0 recovered, 64 refused, not needed or not confirmed, 66 source, 67 
         /// A product of facts that goes on without what was lost; may be said again.
         #[arg(long = "accept-gap", value_name = "PRODUCT")]
         accept_gap: Vec<String>,
+        /// How the outcome is printed; in JSON nothing is asked, so that it takes `--yes`.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
     },
     /// Gives topics of retired products back, so that another gateway may publish to them.
     #[command(after_help = "Examples:
@@ -114,6 +123,9 @@ Exit codes: 0 released, 64 refused or configuration, 67 broker.")]
         /// The topics; a product's topic is its name.
         #[arg(required = true)]
         topics: Vec<String>,
+        /// How the outcome is printed.
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
     },
 }
 
@@ -133,7 +145,11 @@ pub fn main() -> ExitCode {
         }
     };
     match arguments.command {
-        Command::Run { files, plan } => files.with_gateway(Format::Text, |gateway| {
+        Command::Run {
+            files,
+            plan,
+            format,
+        } => files.with_gateway(format, |gateway| {
             logs::start(files.logs);
             run::run(gateway, plan)
         }),
@@ -142,35 +158,44 @@ pub fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Docs(arguments) => docs::run(&arguments),
-        Command::Status { files, format } => files.with_gateway(format, |gateway| {
-            operate::status(&gateway, format == Format::Json)
-        }),
+        Command::Status { files, format } => {
+            files.with_gateway(format, |gateway| operate::status(&gateway, format))
+        }
         Command::Backfill {
             files,
             product,
             filter,
             reconcile,
-        } => files.with_gateway(Format::Text, |gateway| {
+            format,
+        } => files.with_gateway(format, |gateway| {
             let order = admin::Order {
                 product,
                 filter,
                 reconcile,
             };
-            operate::backfill(&gateway, &order)
+            operate::backfill(&gateway, &order, format)
         }),
         Command::Recover {
             files,
             yes,
             accept_gap,
-        } => files.with_gateway(Format::Text, |gateway| {
+            format,
+        } => files.with_gateway(format, |gateway| {
             logs::start(files.logs);
-            operate::recover(gateway, yes, accept_gap)
+            operate::recover(gateway, yes, accept_gap, format)
         }),
-        Command::ReleaseTopic { files, topics } => files.with_gateway(Format::Text, |gateway| {
+        Command::ReleaseTopic {
+            files,
+            topics,
+            format,
+        } => files.with_gateway(format, |gateway| {
             run::release(&gateway, &topics)?;
-            for topic in &topics {
-                say(&format!("{topic}: released"));
-            }
+            let lines = topics.iter().map(|topic| format!("{topic}: released\n"));
+            report::done(
+                format,
+                json!({ "released": topics }),
+                &lines.collect::<String>(),
+            );
             Ok(())
         }),
     }

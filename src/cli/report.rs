@@ -86,6 +86,14 @@ impl Report {
     }
 }
 
+/// Prints what a command that finds nothing has done: `more` is an object.
+pub(crate) fn done(format: Format, more: Value, text: &str) {
+    match (format, more) {
+        (Format::Json, Value::Object(more)) => terminal::json(&object(&[], more)),
+        _ => terminal::print(text),
+    }
+}
+
 /// Prints why a command could not do its work, and gives the exit code.
 pub(crate) fn failed(format: Format, failure: &Failure) -> ExitCode {
     refused(format, failure.kind, &failure.findings)

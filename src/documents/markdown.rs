@@ -142,11 +142,13 @@ fn personal(out: &mut String, product: &Product) {
     if classified.is_empty() {
         return;
     }
-    out.push_str("\n## Classified\n\n| Field | Classification | As |\n|---|---|---|\n");
+    out.push_str("\n## Classified\n\n| Field | Classification | Shown |\n|---|---|---|\n");
     for (path, classification, field) in classified {
         let how = match is_pseudonym(field) {
-            true => "a pseudonym: equal for equal values, so that it joins; it cannot be read back",
-            false => "it is",
+            true => {
+                "as a pseudonym: equal for equal values, so that it joins; it cannot be read back"
+            }
+            false => "as it is",
         };
         out.push_str(&format!(
             "| `{path}` | {} | {how} |\n",
