@@ -240,3 +240,81 @@ fn fixtures_of_no_product_and_faults_in_them_are_told() {
         "{said}"
     );
 }
+
+const LIFE: &str = "product: commerce.order-lifecycle.v1
+status: active
+owner: { team: order-management, contact: orders@shop.test }
+description: What happens to orders.
+kind: events
+source: { table: public.ordr_hdr }
+key: [order_id]
+events:
+  OrderPlaced:
+    when: op == \"insert\"
+    fields:
+      order_id: { type: long, from: ord_no }
+      by:       { type: string, expr: tx.id }
+  OrderShipped:
+    when: op == \"update\" && before.ord_stat != \"S\" && after.ord_stat == \"S\"
+    fields:
+      order_id: { type: long, from: ord_no }
+      dearer:   { type: boolean, expr: after.tot_amt > before.tot_amt }
+  OrderGone:
+    when: op == \"delete\"
+    fields:
+      order_id: { type: long, from: ord_no }
+";
+
+const LIFE_TESTS: &str = "fixtures: commerce.order-lifecycle.v1
+columns: { tot_amt: \"decimal(12,2)\" }
+tests:
+  - name: placed
+    change: insert
+    after: &row { ord_no: \"7\", ord_stat: \"N\", tot_amt: \"10.00\" }
+    expect:
+      - { type: OrderPlaced, event: { order_id: \"7\", by: \"1\" } }
+  - name: shipped
+    change: update
+    before: *row
+    after: { ord_stat: \"S\", tot_amt: \"11.00\" }
+    expect:
+      - key: \"7\"
+        type: OrderShipped
+        event: { order_id: \"7\", dearer: \"true\" }
+  - name: nothing that anybody wants to know
+    change: update
+    before: *row
+    after: { tot_amt: \"11.00\" }
+    expect: []
+  - name: gone
+    change: delete
+    before: *row
+    expect:
+      - { type: OrderShipped, event: { order_id: \"7\" } }
+";
+
+#[test]
+fn facts_are_tested_by_their_types() {
+    let folder = Folder::with(&[
+        ("onramp.yaml", GATEWAY),
+        ("products/life.yaml", LIFE),
+        ("products/life.test.yaml", LIFE_TESTS),
+    ]);
+    let (said, code) = folder.json(&["test"]);
+    assert_eq!(
+        (&said["passed"], &said["failed"], code),
+        (&3.into(), &1.into(), 1),
+        "{said:#}"
+    );
+    let different = &said["tests"][3]["differences"][0];
+    assert_eq!(different["at"], "event 1, type");
+    assert_eq!(different["given"], "OrderGone");
+    assert!(folder.run(&["test", "--update"]).status.success());
+    assert!(
+        folder
+            .read("products/life.test.yaml")
+            .contains("type: OrderGone")
+    );
+    let (said, code) = folder.json(&["test"]);
+    assert_eq!((&said["failed"], code), (&0.into(), 0), "{said:#}");
+}

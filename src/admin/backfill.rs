@@ -79,6 +79,13 @@ pub(super) async fn check(desk: &Desk, order: &Order) -> Vec<Finding> {
         .remedy(format!("name one of {}", names.join(", ")));
         return vec![finding];
     };
+    if !product.is_entity() {
+        let finding = refused(format!("{} is a product of facts", order.product))
+            .because("a fact is told once, when it happens: there is no state to publish again")
+            .remedy("name a product of kind: entity")
+            .of_product(order.product.clone());
+        return vec![finding];
+    }
     let Some(filter) = &order.filter else {
         return Vec::new();
     };

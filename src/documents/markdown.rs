@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use onramp_language::{Field, Gateway, Headers, KeyFormat, Product, Retention, Shape};
+use onramp_language::{Field, Gateway, Headers, KeyFormat, Product, Record, Retention, Shape};
 
 use super::{is_left_out, is_pseudonym, level_word, type_words};
 
@@ -12,9 +12,19 @@ pub(super) fn text(gateway: &Gateway, product: &Product) -> String {
         out.push_str(&format!("{}\n\n", product.description));
     }
     about(&mut out, product);
-    fields(&mut out, product);
-    symbols(&mut out, product);
-    personal(&mut out, product);
+    for record in product.records() {
+        if let Some(event) = record.event {
+            out.push_str(&format!("\n## {}\n", event.name.value));
+            if let Some(doc) = &event.doc {
+                out.push_str(&format!("\n{doc}\n"));
+            }
+        } else {
+            out.push_str("\n## Fields\n");
+        }
+        fields(&mut out, record);
+        symbols(&mut out, record);
+        personal(&mut out, record);
+    }
     reading(&mut out, gateway, product);
     out
 }
@@ -50,7 +60,11 @@ fn about(out: &mut String, product: &Product) {
         Some(Retention::For(how_long)) => row(out, "Retention", &time(how_long)),
         None => {}
     }
-    row(out, "Topic", &format!("`{topic}`, compacted"));
+    let kept = match product.is_entity() {
+        true => "compacted: the latest state of each key",
+        false => "every fact, in the order in which it happened",
+    };
+    row(out, "Topic", &format!("`{topic}`: {kept}"));
     let key: Vec<String> = product
         .key
         .iter()
@@ -62,8 +76,11 @@ fn about(out: &mut String, product: &Product) {
         (KeyFormat::Avro, _) => format!("Avro, subject `{}`", onramp_registry::key_subject(&topic)),
     };
     row(out, "Key", &format!("{}: {form}", key.join(", ")));
-    let subject = onramp_registry::value_subject(&topic);
-    row(out, "Value", &format!("Avro, subject `{subject}`"));
+    for value in onramp_translator::contract(product).values {
+        let subject = crate::run::contracts::subject(&topic, &value);
+        let label = value.event.as_deref().unwrap_or("Value");
+        row(out, label, &format!("Avro, subject `{subject}`"));
+    }
     row(out, "Compatibility", &level_word(product));
 }
 
@@ -89,15 +106,15 @@ fn walk<'f>(fields: &'f [Field], path: &str, seen: &mut Vec<(String, &'f Field)>
     }
 }
 
-fn all(product: &Product) -> Vec<(String, &Field)> {
+fn all(record: Record<'_>) -> Vec<(String, &Field)> {
     let mut seen = Vec::new();
-    walk(&product.fields, "", &mut seen);
+    walk(record.fields, "", &mut seen);
     seen
 }
 
-fn fields(out: &mut String, product: &Product) {
-    out.push_str("\n## Fields\n\n| Field | Type | May be null | Meaning |\n|---|---|---|---|\n");
-    for (path, field) in all(product) {
+fn fields(out: &mut String, record: Record<'_>) {
+    out.push_str("\n| Field | Type | May be null | Meaning |\n|---|---|---|---|\n");
+    for (path, field) in all(record) {
         let null = if field.optional { "yes" } else { "" };
         let meaning = cell(field.doc.as_deref().unwrap_or_default());
         out.push_str(&format!(
@@ -107,8 +124,8 @@ fn fields(out: &mut String, product: &Product) {
     }
 }
 
-fn symbols(out: &mut String, product: &Product) {
-    for (path, field) in all(product) {
+fn symbols(out: &mut String, record: Record<'_>) {
+    for (path, field) in all(record) {
         let Shape::Enum {
             values,
             default,
@@ -134,15 +151,15 @@ fn symbols(out: &mut String, product: &Product) {
     }
 }
 
-fn personal(out: &mut String, product: &Product) {
-    let classified: Vec<_> = all(product)
+fn personal(out: &mut String, record: Record<'_>) {
+    let classified: Vec<_> = all(record)
         .into_iter()
         .filter_map(|(path, field)| Some((path, field.classification.as_ref()?, field)))
         .collect();
     if classified.is_empty() {
         return;
     }
-    out.push_str("\n## Classified\n\n| Field | Classification | Shown |\n|---|---|---|\n");
+    out.push_str("\n### Classified\n\n| Field | Classification | Shown |\n|---|---|---|\n");
     for (path, classification, field) in classified {
         let how = match is_pseudonym(field) {
             true => {
@@ -158,19 +175,28 @@ fn personal(out: &mut String, product: &Product) {
 }
 
 fn reading(out: &mut String, gateway: &Gateway, product: &Product) {
-    let topic = product.name.value.to_string();
-    out.push_str(&format!(
+    out.push_str(
         "
 ## Reading it
 
 - Read with `isolation.level=read_committed`: each change is there once, in order per key.
-- From its start the topic holds what there was, and then what changes. The last event of a key is its
-  state; a null value (tombstone) says that it is gone.
-- Values are Avro in the registry's framing (a zero byte, the schema's id in four bytes, the record).
-  Ask for `{}` by that id.
 ",
-        onramp_registry::value_subject(&topic)
-    ));
+    );
+    out.push_str(match product.is_entity() {
+        true => {
+            "- From its start the topic holds what there was, and then what changes. The last event of a key is its
+  state; a null value (tombstone) says that it is gone.
+"
+        }
+        false => {
+            "- Each event is a fact that stays true. The record's name says which; one change may give several.
+"
+        }
+    });
+    out.push_str(
+        "- Values are Avro in the registry's framing (a zero byte, the schema's id in four bytes, the record).
+",
+    );
     out.push_str(match gateway.headers {
         Headers::None => "",
         Headers::Transaction => {

@@ -53,9 +53,21 @@ pub(crate) fn document(gateway: &Gateway, product: &Product, form: Form) -> Opti
     Some(match form {
         Form::Markdown => markdown::text(gateway, product),
         Form::Odcs => yaml::text(&odcs::contract(gateway, product)),
-        Form::Avro => pretty(&contract.value_schema),
+        Form::Avro => avro(&contract.values),
         Form::AvroKey => pretty(&contract.key_schema?),
     })
+}
+
+/// An entity's schema; of facts a union of theirs, which is what a file of several schemas is.
+fn avro(values: &[onramp_translator::ValueSchema]) -> String {
+    let read = |text: &str| -> Value { serde_json::from_str(text).unwrap_or_default() };
+    match values {
+        [one] if one.event.is_none() => pretty(&one.schema),
+        many => {
+            let many: Value = many.iter().map(|value| read(&value.schema)).collect();
+            format!("{many:#}\n")
+        }
+    }
 }
 
 fn pretty(schema: &str) -> String {

@@ -2,7 +2,9 @@
 //!
 //! What the standard has no word for stands under `customProperties`.
 
-use onramp_language::{Field, Gateway, KeyFormat, Product, Retention, Scalar, Shape, Spanned};
+use onramp_language::{
+    Field, Gateway, KeyFormat, Product, Record, Retention, Scalar, Shape, Spanned,
+};
 use serde_json::{Map, Value, json};
 
 use super::{is_left_out, is_pseudonym, level_word, type_words};
@@ -25,7 +27,7 @@ pub(super) fn contract(gateway: &Gateway, product: &Product) -> Value {
         put("description", json!({ "purpose": product.description }));
     }
     put("servers", servers(gateway));
-    put("schema", json!([schema(product)]));
+    put("schema", schemas(product));
     if !product.team.is_empty() {
         put("team", json!({ "name": product.team }));
     }
@@ -85,15 +87,22 @@ fn sla(product: &Product) -> Vec<Value> {
 
 fn custom(product: &Product) -> Value {
     let topic = product.name.value.to_string();
+    let subjects: Vec<String> = onramp_translator::contract(product)
+        .values
+        .iter()
+        .map(|value| crate::run::contracts::subject(&topic, value))
+        .collect();
     let mut all = vec![
-        property("topicCleanupPolicy", json!("compact")),
-        property(
-            "valueSubject",
-            json!(onramp_registry::value_subject(&topic)),
-        ),
+        property("valueSubjects", json!(subjects)),
         property("compatibility", json!(level_word(product))),
-        property("deletes", json!("a key with a null value (tombstone)")),
     ];
+    if product.is_entity() {
+        all.push(property("topicCleanupPolicy", json!("compact")));
+        all.push(property(
+            "deletes",
+            json!("a key with a null value (tombstone)"),
+        ));
+    }
     let key = match product.key_format {
         KeyFormat::String => "string",
         KeyFormat::Avro => {
@@ -113,18 +122,28 @@ fn property(name: &str, value: Value) -> Value {
     json!({ "property": name, "value": value })
 }
 
-fn schema(product: &Product) -> Value {
-    let name = &product.name.value;
-    let fields = product.fields.iter().filter(|f| !is_left_out(f));
+/// One object a record: an entity's, or each type of facts.
+fn schemas(product: &Product) -> Value {
+    let records = product.records().into_iter();
+    records.map(|record| schema(product, record)).collect()
+}
+
+fn schema(product: &Product, record: Record<'_>) -> Value {
+    let topic = product.name.value.to_string();
+    let fields = record.fields.iter().filter(|f| !is_left_out(f));
     let fields: Vec<Value> = fields.map(|f| field(f, &product.key)).collect();
+    let (name, doc) = match record.event {
+        None => (&product.name.value.name, Some(&product.description)),
+        Some(event) => (&event.name.value, event.doc.as_ref()),
+    };
     let mut schema = json!({
-        "name": name.name,
-        "physicalName": name.to_string(),
+        "name": name,
+        "physicalName": topic,
         "physicalType": "topic",
         "logicalType": "object",
     });
-    if !product.description.is_empty() {
-        schema["description"] = json!(product.description);
+    if let Some(doc) = doc.filter(|doc| !doc.is_empty()) {
+        schema["description"] = json!(doc);
     }
     schema["properties"] = json!(fields);
     schema

@@ -8,7 +8,7 @@ use onramp_language::{Gateway, Product, Status};
 use onramp_postgres::Postgres;
 use onramp_publisher::progress::{self, ProductStatus, Progress};
 use onramp_publisher::{Kafka, Stage, claims, topics};
-use onramp_registry::{RegistryClient, dry_publish_contract, key_subject, value_subject};
+use onramp_registry::{RegistryClient, dry_publish_contract, key_subject};
 use onramp_translator::Contract;
 
 use super::{Area, Does, Fate, Plan, PlannedProduct, Step, Unasked, hash, rows};
@@ -172,20 +172,18 @@ impl Look<'_> {
     async fn contract(&mut self, client: &RegistryClient, product: &Product) -> bool {
         let topic = product.name.value.to_string();
         let Contract {
-            value_schema,
-            key_schema,
-            ..
+            values, key_schema, ..
         } = onramp_translator::contract(product);
-        let before = self
-            .seen
-            .as_ref()
-            .is_some_and(|s| s.products.contains_key(&topic));
+        let state = self.seen.as_ref().and_then(|s| s.products.get(&topic));
         let level = contracts::level(product.compatibility);
-        let of_key = key_schema.map(|schema| (key_subject(&topic), schema));
-        for (subject, schema) in [(value_subject(&topic), value_schema)]
-            .into_iter()
-            .chain(of_key)
-        {
+        let of_key = key_schema.map(|schema| (key_subject(&topic), schema, state.is_some()));
+        let of_values = values.into_iter().map(|value| {
+            let subject = contracts::subject(&topic, &value);
+            let before = contracts::published_before(state, &value);
+            (subject, value.schema, before)
+        });
+        let all: Vec<_> = of_values.chain(of_key).collect();
+        for (subject, schema, before) in all {
             match dry_publish_contract(client, &subject, &schema, level, before).await {
                 Ok(planned) => self.subject(planned),
                 Err(failure) if failure.retry => {
@@ -322,7 +320,16 @@ impl Look<'_> {
                 self.plan.findings.push((*finding).of_product(name.clone()));
                 (Fate::Refused, None)
             }
-            Ok(run) => {
+            Ok(None) => {
+                let fate = match state {
+                    None => Fate::Begins,
+                    Some(_) if returns => Fate::Returns,
+                    Some(_) if known.mapping_changed => Fate::Kept,
+                    Some(_) => Fate::GoesOn,
+                };
+                (fate, None)
+            }
+            Ok(Some(run)) => {
                 let fate = match state {
                     None => Fate::Begins,
                     Some(_) if returns => Fate::Returns,

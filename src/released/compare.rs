@@ -2,7 +2,7 @@
 
 use onramp_finding::codes::contracts;
 use onramp_finding::{Finding, Place, Severity};
-use onramp_language::{Field, Product, Shape, Status};
+use onramp_language::{Field, Product, Record, Shape, Status};
 use onramp_registry::Level;
 use onramp_registry::evolution::violations;
 
@@ -151,11 +151,48 @@ fn schemas(
     level: Level,
     was: &str,
 ) -> Vec<Finding> {
-    let Some(new) = now.schemas.last() else {
-        return Vec::new();
-    };
     let mut findings: Vec<Finding> = Vec::new();
-    for old in level.binding(&released.schemas) {
+    let records = now.records();
+    for (event, old) in released.records() {
+        let new = records.iter().find(|(own, _)| *own == event);
+        match (new.and_then(|(_, schemas)| schemas.last()), event) {
+            (Some(new), _) => findings.extend(record(product, event, (old, new), level, was)),
+            (None, Some(event)) => findings.push(
+                Finding::error(
+                    &contracts::RELEASED_BREAKS,
+                    product.name.place(),
+                    format!("{event} is gone, which consumers were promised ({was})"),
+                )
+                .because("who reads the product for it waits for ever")
+                .remedy(format!("restore it, or start {}", next_version(product))),
+            ),
+            (None, None) => findings.push(
+                Finding::error(
+                    &contracts::RELEASED_BREAKS,
+                    product.name.place(),
+                    format!("its events are of another kind than they were ({was})"),
+                )
+                .because("a state under its key and a fact are read in different ways")
+                .remedy(format!(
+                    "restore its kind, or start {}",
+                    next_version(product)
+                )),
+            ),
+        }
+    }
+    findings
+}
+
+/// What a record breaks of the schemas that it had.
+fn record(
+    product: &Product,
+    event: Option<&str>,
+    (old, new): (&[serde_json::Value], &serde_json::Value),
+    level: Level,
+    was: &str,
+) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for old in level.binding(old) {
         let found = match violations(old, new, level) {
             Ok(found) => found,
             Err(why) => {
@@ -168,18 +205,21 @@ fn schemas(
             }
         };
         for violation in found {
-            let at = match violation.path.is_empty() {
-                true => String::new(),
-                false => format!("{}: ", violation.path),
+            let at = match (event, violation.path.as_str()) {
+                (None, "") => String::new(),
+                (Some(event), "") => format!("{event}: "),
+                (None, path) => format!("{path}: "),
+                (Some(event), path) => format!("{event}.{path}: "),
             };
             let finding = Finding::error(
                 &contracts::RELEASED_BREAKS,
-                place(product, &violation.path),
+                place(product, event, &violation.path),
                 format!("{at}{}", violation.message),
             )
             .because(format!(
                 "{} (level {}, {was})",
-                violation.reason, released.level
+                violation.reason,
+                level.word().to_ascii_lowercase()
             ))
             .remedy(format!(
                 "{}, or start {}",
@@ -196,9 +236,14 @@ fn schemas(
 }
 
 /// The field that a path names, or the innermost one of it that is still there.
-fn place(product: &Product, path: &str) -> Place {
-    let mut fields: &[Field] = &product.fields;
+fn place(product: &Product, event: Option<&str>, path: &str) -> Place {
+    let of_event = |record: &Record<'_>| record.event.map(|e| e.name.value.as_str()) == event;
+    let mut fields: &[Field] = &[];
     let mut place = product.name.place();
+    if let Some(record) = product.records().into_iter().find(of_event) {
+        fields = record.fields;
+        place = record.event.map_or(place, |event| event.name.place());
+    }
     for name in path.split('.') {
         let name = name.trim_end_matches("[]");
         let Some(field) = fields.iter().find(|f| f.name.value == name) else {

@@ -38,9 +38,16 @@ pub(crate) struct Released {
     pub(crate) key_schema: Option<Value>,
     /// The hash of what decides which event a row gives.
     pub(crate) mapping: String,
-    /// Every schema that was released, the latest last.
+    /// Every schema that was released, the latest last. Of a product of facts they are under `events`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) schemas: Vec<Value>,
+    /// The same by type of facts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) events: BTreeMap<String, Vec<Value>>,
 }
+
+/// A record that was released: the type of facts, where it is one, and its schemas.
+pub(super) type Record<'r> = (Option<&'r str>, &'r [Value]);
 
 impl Default for Lock {
     fn default() -> Lock {
@@ -88,19 +95,25 @@ impl Lock {
     /// then. What it may not break was checked before.
     pub(super) fn release(&mut self, name: String, now: Released) -> (bool, usize) {
         let Some(before) = self.contracts.get_mut(&name) else {
-            let schemas = now.schemas.len();
+            let count = now.count();
             self.contracts.insert(name, now);
-            return (true, schemas);
+            return (true, count);
         };
         let new = !before.is_current(&now);
         if new {
-            let mut schemas = std::mem::take(&mut before.schemas);
-            if schemas.last() != now.schemas.last() {
-                schemas.extend(now.schemas);
+            let schemas = joined(std::mem::take(&mut before.schemas), now.schemas);
+            let mut events = std::mem::take(&mut before.events);
+            for (event, now) in now.events {
+                let earlier = events.remove(&event).unwrap_or_default();
+                events.insert(event, joined(earlier, now));
             }
-            *before = Released { schemas, ..now };
+            *before = Released {
+                schemas,
+                events,
+                ..now
+            };
         }
-        (new, before.schemas.len())
+        (new, before.count())
     }
 
     /// Writes it beside the gateway file: whole, or not at all.
@@ -124,6 +137,14 @@ impl Lock {
     }
 }
 
+/// A record's schemas with the one that it has now.
+fn joined(mut earlier: Vec<Value>, now: Vec<Value>) -> Vec<Value> {
+    if earlier.last() != now.last() {
+        earlier.extend(now);
+    }
+    earlier
+}
+
 fn path(config: &Path) -> PathBuf {
     config.with_file_name(NAME)
 }
@@ -134,6 +155,13 @@ impl Released {
         let contract = onramp_translator::contract(product);
         // Both are written by the line above.
         let parsed = |text: &String| serde_json::from_str(text).unwrap_or_default();
+        let (mut schemas, mut events) = (Vec::new(), BTreeMap::new());
+        for value in &contract.values {
+            match &value.event {
+                None => schemas.push(parsed(&value.schema)),
+                Some(event) => drop(events.insert(event.clone(), vec![parsed(&value.schema)])),
+            }
+        }
         Released {
             level: level(product.compatibility).word().to_ascii_lowercase(),
             key: product.key.iter().map(|k| k.value.clone()).collect(),
@@ -143,7 +171,8 @@ impl Released {
             },
             key_schema: contract.key_schema.as_ref().map(parsed),
             mapping: contract.mapping_hash,
-            schemas: vec![parsed(&contract.value_schema)],
+            schemas,
+            events,
         }
     }
 
@@ -151,14 +180,43 @@ impl Released {
     pub(super) fn is_current(&self, now: &Released) -> bool {
         let rest = |r: &Released| Released {
             schemas: Vec::new(),
+            events: BTreeMap::new(),
             ..r.clone()
         };
-        self.schemas.last() == now.schemas.last() && rest(self) == rest(now)
+        let last = |r: &Released| -> Vec<(Option<String>, Option<Value>)> {
+            let records = r.records().into_iter();
+            let last =
+                |(event, schemas): Record<'_>| (event.map(str::to_owned), schemas.last().cloned());
+            records.map(last).collect()
+        };
+        last(self) == last(now) && rest(self) == rest(now)
+    }
+
+    /// Its records.
+    pub(super) fn records(&self) -> Vec<Record<'_>> {
+        let entity = (!self.schemas.is_empty()).then_some((None, &self.schemas[..]));
+        let events = self.events.iter();
+        let events = events.map(|(event, schemas)| (Some(event.as_str()), &schemas[..]));
+        entity.into_iter().chain(events).collect()
+    }
+
+    /// How many schemas there are.
+    fn count(&self) -> usize {
+        self.records()
+            .iter()
+            .map(|(_, schemas)| schemas.len())
+            .sum()
     }
 
     /// Whether an earlier state of this entry may have become it by releases.
     pub(crate) fn continues(&self, earlier: &Released) -> bool {
-        self.schemas.starts_with(&earlier.schemas)
+        let kept = |event: Option<&str>| {
+            let records = self.records();
+            let found = records.into_iter().find(|(own, _)| *own == event);
+            found.map_or(&[][..], |(_, schemas)| schemas)
+        };
+        let mut earlier_records = earlier.records().into_iter();
+        earlier_records.all(|(event, schemas)| kept(event).starts_with(schemas))
             && self.key == earlier.key
             && self.key_format == earlier.key_format
             && self.key_schema == earlier.key_schema

@@ -1,18 +1,21 @@
 //! Contracts of this run: schemas registered, topics made and claimed, and what the translator is
 //! told of each product.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use onramp_connector::{Ident, Position, TableDescription};
-use onramp_event::{Route, RouteId};
+use onramp_event::{EventType, Route, RouteId};
 use onramp_finding::codes::running;
 use onramp_finding::{Failure, Finding, Kind};
 use onramp_language::{Compatibility, Gateway, Headers, Product, Status};
 use onramp_publisher::progress::{FORMAT, ProductState, ProductStatus, Progress};
 use onramp_publisher::topics::{self, Keeping, Pinned, TopicSpec};
 use onramp_publisher::{HistoryRecord, Kafka, claims};
-use onramp_registry::{Level, RegistryClient, key_subject, publish_contract, value_subject};
-use onramp_translator::{Contract, Encoding, Mapped, TableMapping};
+use onramp_registry::{
+    Level, RegistryClient, key_subject, publish_contract, record_subject, value_subject,
+};
+use onramp_translator::{Contract, Encoding, Mapped, TableMapping, ValueSchema};
 
 use super::attempt::{Context, blocking};
 use super::history::decide::{Known, decide};
@@ -21,7 +24,8 @@ use super::{products, settings};
 /// A product's contract, as registered.
 pub(super) struct Published {
     contract: Contract,
-    value_schema_id: u32,
+    /// One a record.
+    value_schema_ids: Vec<u32>,
     key_schema_id: Option<u32>,
     topic: Pinned,
 }
@@ -94,10 +98,16 @@ pub(super) async fn publish(
         let state = state_of(product);
         let level = level(product.compatibility);
         let before = state.is_some();
-        let subject = value_subject(&topic);
-        let value =
-            publish_contract(&registry, &subject, &contract.value_schema, level, before).await;
-        let value = each(value, &topic, &mut refused)?;
+        let mut values = Some(Vec::new());
+        for value in &contract.values {
+            let subject = subject(&topic, value);
+            let before = published_before(state, value);
+            let id = publish_contract(&registry, &subject, &value.schema, level, before).await;
+            match (each(id, &topic, &mut refused)?, &mut values) {
+                (Some(id), Some(values)) => values.push(id),
+                _ => values = None,
+            }
+        }
         let key = match &contract.key_schema {
             None => None,
             Some(schema) => {
@@ -106,11 +116,11 @@ pub(super) async fn publish(
                 Some(each(key, &topic, &mut refused)?)
             }
         };
-        let (Some(value), Some(key)) = (value, key.map_or(Some(None), |id| id.map(Some))) else {
+        let (Some(values), Some(key)) = (values, key.map_or(Some(None), |id| id.map(Some))) else {
             continue;
         };
         specs.push(topic_spec(product, state));
-        schemas.push((contract, value, key));
+        schemas.push((contract, values, key));
     }
     if let Some(failure) = all(refused) {
         return Err(failure);
@@ -136,14 +146,30 @@ pub(super) async fn publish(
         .into_iter()
         .zip(ensured.topics)
         .map(
-            |((contract, value_schema_id, key_schema_id), topic)| Published {
+            |((contract, value_schema_ids, key_schema_id), topic)| Published {
                 contract,
-                value_schema_id,
+                value_schema_ids,
                 key_schema_id,
                 topic,
             },
         )
         .collect())
+}
+
+/// The subject of a value's schema.
+pub(crate) fn subject(topic: &str, value: &ValueSchema) -> String {
+    match value.event {
+        None => value_subject(topic),
+        Some(_) => record_subject(topic, &value.record),
+    }
+}
+
+/// Whether events of this schema's record were published before.
+pub(crate) fn published_before(state: Option<&ProductState>, value: &ValueSchema) -> bool {
+    state.is_some_and(|state| match &value.event {
+        None => true,
+        Some(event) => state.event_schema_ids.contains_key(event),
+    })
 }
 
 /// The topic that a product needs.
@@ -152,7 +178,10 @@ pub(crate) fn topic_spec(product: &Product, state: Option<&ProductState>) -> Top
     TopicSpec {
         product: topic.clone(),
         topic,
-        keeping: Keeping::LastOfEachKey,
+        keeping: match product.is_entity() {
+            true => Keeping::LastOfEachKey,
+            false => Keeping::Everything,
+        },
         partitions: state.map(|s| s.partitions),
         topic_id: state.and_then(|s| s.topic_id.clone()),
     }
@@ -187,6 +216,8 @@ pub(super) fn plan(
         let before = seen.and_then(|s| s.products.get(&name));
         // It was retired, and is published again.
         let returns = before.is_some_and(|b| b.status == ProductStatus::Retired);
+        let event_schema_ids = event_ids(&published, before);
+        let types = types(&published, &name, registry);
         let state = ProductState {
             format: FORMAT,
             from: match before {
@@ -198,7 +229,11 @@ pub(super) fn plan(
             topic_id: published.topic.id.clone(),
             partitions: published.topic.partitions,
             key_schema_id: published.key_schema_id.map(|id| id as i32),
-            value_schema_id: Some(published.value_schema_id as i32),
+            value_schema_id: match product.is_entity() {
+                true => published.value_schema_ids.first().map(|id| *id as i32),
+                false => None,
+            },
+            event_schema_ids,
             status: ProductStatus::Active,
         };
         if let Some(before) = before
@@ -223,7 +258,8 @@ pub(super) fn plan(
             run,
         };
         match decide(&context.instance.0, product, known) {
-            Ok(record) => {
+            Ok(None) => {}
+            Ok(Some(record)) => {
                 if run != Some(&record) {
                     notes.push(record.note(&name));
                 }
@@ -239,8 +275,7 @@ pub(super) fn plan(
             topic: name.clone(),
             partitions: published.topic.partitions,
             source: format!("onramp/{}/{name}", gateway.name.value),
-            event_type: name,
-            data_schema: format!("{registry}/schemas/ids/{}", published.value_schema_id),
+            types,
         };
         let mapped = Mapped {
             route: RouteId(u16::try_from(routes.len()).map_err(|_| {
@@ -251,7 +286,7 @@ pub(super) fn plan(
             })?),
             product: Arc::new(product.clone()),
             encoding: Encoding {
-                value_schema_id: published.value_schema_id,
+                value_schema_ids: published.value_schema_ids,
                 key_schema_id: published.key_schema_id,
                 partitions: route.partitions,
                 header_bytes: header_bytes(gateway.headers, &route),
@@ -297,6 +332,33 @@ pub(super) fn plan(
     })
 }
 
+/// The ids of facts' schemas by type; those of types that are gone stay known.
+fn event_ids(published: &Published, before: Option<&ProductState>) -> BTreeMap<String, i32> {
+    let mut ids = before.map_or_else(BTreeMap::new, |state| state.event_schema_ids.clone());
+    let values = published.contract.values.iter();
+    for (value, id) in values.zip(&published.value_schema_ids) {
+        if let Some(event) = &value.event {
+            ids.insert(event.clone(), *id as i32);
+        }
+    }
+    ids
+}
+
+/// What each type of a product's events is called.
+fn types(published: &Published, product: &str, registry: &str) -> Vec<EventType> {
+    let values = published.contract.values.iter();
+    let types = values
+        .zip(&published.value_schema_ids)
+        .map(|(value, id)| EventType {
+            name: match &value.event {
+                None => product.to_owned(),
+                Some(event) => format!("{product}.{event}"),
+            },
+            data_schema: format!("{registry}/schemas/ids/{id}"),
+        });
+    types.collect()
+}
+
 /// What headers take beside the transaction's place and id and the subject, at most.
 fn header_bytes(headers: Headers, route: &Route) -> usize {
     // Names, frames, times and ordinals, rounded up.
@@ -306,7 +368,9 @@ fn header_bytes(headers: Headers, route: &Route) -> usize {
         Headers::None => 0,
         Headers::Transaction => TRANSACTION,
         Headers::CloudEvents => {
-            CLOUD_EVENTS + route.source.len() + route.event_type.len() + route.data_schema.len()
+            let of_type = |t: &EventType| t.name.len() + t.data_schema.len();
+            let longest = route.types.iter().map(of_type).max();
+            CLOUD_EVENTS + route.source.len() + longest.unwrap_or_default()
         }
     }
 }

@@ -297,6 +297,7 @@ mod tests {
                 partitions: 3,
                 key_schema_id: None,
                 value_schema_id: None,
+                event_schema_ids: Default::default(),
                 status: ProductStatus::Active,
             };
             let mut progress = Progress::default();

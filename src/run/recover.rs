@@ -80,6 +80,8 @@ struct Looked {
     open: Option<(u64, GapRecord)>,
     /// The entities whose rows are published again.
     entities: Vec<String>,
+    /// The products of facts, which lack for good what was lost.
+    facts: Vec<String>,
 }
 
 impl Looked {
@@ -144,6 +146,7 @@ impl Recovery {
         }
         Ok(Looked {
             entities: self.entities(&progress),
+            facts: self.active(&progress, false),
             progress,
             position,
             request,
@@ -170,8 +173,15 @@ impl Recovery {
     }
 
     fn entities(&self, progress: &Progress) -> Vec<String> {
-        let names = products::published(&self.gateway).into_iter();
-        let names = names.map(|p| p.name.value.to_string());
+        self.active(progress, true)
+    }
+
+    /// The products that were published up to the gap, entities or facts.
+    fn active(&self, progress: &Progress, entities: bool) -> Vec<String> {
+        let products = products::published(&self.gateway).into_iter();
+        let names = products
+            .filter(|p| p.is_entity() == entities)
+            .map(|p| p.name.value.to_string());
         let active = |name: &String| {
             let state = progress.products.get(name);
             state.is_some_and(|s| s.status == ProductStatus::Active)
@@ -211,6 +221,12 @@ impl Recovery {
         for entity in &looked.entities {
             plan.push_str(&format!("  {entity}\n"));
         }
+        if !looked.facts.is_empty() {
+            plan.push_str("These go on and lack for good what was lost:\n");
+        }
+        for facts in &looked.facts {
+            plan.push_str(&format!("  {facts}\n"));
+        }
         plan
     }
 
@@ -238,7 +254,8 @@ impl Recovery {
         let from = looked.position.position.clone();
         let next = settled.gaps.keys().next_back().map_or(1, |last| last + 1);
         let number = looked.open.as_ref().map_or(next, |(number, _)| *number);
-        let gap = GapRecord::now(from.clone(), looked.reason(), looked.entities.clone());
+        let mut gap = GapRecord::now(from.clone(), looked.reason(), looked.entities.clone());
+        gap.accepted.clone_from(&looked.facts);
         let opened = vec![gap.note(number)];
         // It stands where it stood, on the history that it was made on.
         let mut position = looked.position.clone();
@@ -291,9 +308,10 @@ impl Recovery {
     }
 }
 
-/// Products whose gap may be accepted are those of facts: an entity's rows are published again.
+/// Products whose gap must be accepted are those of facts: an entity's rows are published again.
 fn accepted(looked: &Looked, names: &[String]) -> Result<(), Failure> {
-    let needless = names.iter().map(|name| {
+    let needless = names.iter().filter(|name| !looked.facts.contains(name));
+    let needless = needless.map(|name| {
         let message = match looked.entities.contains(name) {
             true => format!("{name} is an entity: there is no gap to accept"),
             false => format!("{name} is not published by this gateway"),
@@ -308,10 +326,19 @@ fn accepted(looked: &Looked, names: &[String]) -> Result<(), Failure> {
             .remedy("leave it out of --accept-gap")
             .of_product(name.clone())
     });
-    let needless: Vec<Finding> = needless.collect();
-    match needless.is_empty() {
+    let mut wrong: Vec<Finding> = needless.collect();
+    let open = looked.facts.iter().filter(|name| !names.contains(name));
+    wrong.extend(open.map(|name| {
+        let message = format!("{name} would lack for good what was lost");
+        let place = Place::Setting("--accept-gap".into());
+        Finding::error(&running::COMMAND_REFUSED, place, message)
+            .because("facts follow from changes, and the changes between are gone: nothing can make up for them")
+            .remedy(format!("say `--accept-gap {name}`; status and metrics go on showing the gap"))
+            .of_product(name.clone())
+    }));
+    match wrong.is_empty() {
         true => Ok(()),
-        false => Err(Failure::all(Kind::Configuration, needless)),
+        false => Err(Failure::all(Kind::Configuration, wrong)),
     }
 }
 

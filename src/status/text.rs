@@ -195,6 +195,7 @@ mod tests {
                 partitions: 6,
                 key_schema_id: None,
                 value_schema_id: None,
+                event_schema_ids: Default::default(),
                 status: ProductStatus::Active,
             },
         );

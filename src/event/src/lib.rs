@@ -44,8 +44,15 @@ pub struct Route {
     pub partitions: i32,
     /// `ce_source`: names gateway and product.
     pub source: String,
-    /// `ce_type`: the event's type, e.g. `commerce.orders.v1`.
-    pub event_type: String,
+    /// Its types of events; an entity's one.
+    pub types: Vec<EventType>,
+}
+
+/// What all events of one type have in common.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventType {
+    /// `ce_type`: e.g. `commerce.orders.v1`, `commerce.order-lifecycle.v1.OrderPlaced`.
+    pub name: String,
     /// `ce_dataschema`: the schema's address in the registry.
     pub data_schema: String,
 }
@@ -78,6 +85,8 @@ pub struct Transaction {
 pub struct Record {
     /// Its topic.
     pub route: RouteId,
+    /// Its type, an index into [`Route::types`]; a tombstone's is the first.
+    pub r#type: u16,
     /// The partition, computed from the key.
     pub partition: i32,
     /// An index into [`Arena::transactions`].

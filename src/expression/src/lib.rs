@@ -13,6 +13,7 @@ mod decimal;
 mod evaluate;
 mod fault;
 mod node;
+mod operations;
 mod operator;
 mod scope;
 mod scratch;
@@ -21,6 +22,7 @@ mod survey;
 mod syntax;
 mod text;
 mod untyped;
+mod variables;
 
 use std::collections::BTreeSet;
 
@@ -34,9 +36,11 @@ use node::{Node, Op};
 use survey::Survey;
 
 pub use fault::{Cause, EvalError, Fault};
+pub use operations::{Operations, operations};
 pub use scope::{Column, Holds, Scope, Type};
 pub use scratch::Scratch;
 pub use syntax::MAX_EXPRESSION_BYTES;
+pub use variables::{CHANGE_SLOTS, Variables, change};
 
 /// The longest string that an expression may make.
 pub const MAX_TEXT_BYTES: usize = 64 << 10;
@@ -83,9 +87,9 @@ pub fn parse(text: &str) -> Result<Vec<Name>, Vec<Fault>> {
 }
 
 /// The names that an expression uses, as [`parse`] has them, checked as far as that goes while it is
-/// not known which columns there are: whether `variable`'s columns can have types under which it
+/// not known which columns there are: whether the rows' columns can have types under which it
 /// gives one of the `wanted`. What is refused here is refused for every table.
-pub fn check(text: &str, variable: &str, wanted: &[Type]) -> Result<Vec<Name>, Vec<Fault>> {
+pub fn check(text: &str, variables: &Variables, wanted: &[Type]) -> Result<Vec<Name>, Vec<Fault>> {
     syntax::guarded(text, || {
         let tree = syntax::read(text)?;
         let survey = Survey::of(&tree);
@@ -93,10 +97,14 @@ pub fn check(text: &str, variable: &str, wanted: &[Type]) -> Result<Vec<Name>, V
             return Err(survey.faults);
         }
         // A name that is not known is told by whoever knows the names.
-        if survey.names.iter().any(|name| name.variable != variable) {
+        if survey
+            .names
+            .iter()
+            .any(|name| !variables.has(&name.variable))
+        {
             return Ok(survey.names);
         }
-        match untyped::faults(&tree, &survey.names, variable, wanted) {
+        match untyped::faults(&tree, &survey.names, variables, wanted) {
             faults if faults.is_empty() => Ok(survey.names),
             faults => Err(faults),
         }
@@ -104,10 +112,10 @@ pub fn check(text: &str, variable: &str, wanted: &[Type]) -> Result<Vec<Name>, V
 }
 
 /// The first types, of the likelier ones first, under which an expression gives one of the `wanted`:
-/// for those of `variable`'s columns that `known` tells nothing of. None where none fit.
+/// for those of the rows' columns that `known` tells nothing of. None where none fit.
 pub fn fitting_types(
     text: &str,
-    variable: &str,
+    variables: &Variables,
     known: &(dyn Fn(&str) -> Option<Type> + Sync),
     wanted: &[Type],
 ) -> Option<Vec<(String, Type)>> {
@@ -120,7 +128,7 @@ pub fn fitting_types(
         Ok(untyped::fitting(
             &tree,
             &survey.names,
-            variable,
+            variables,
             known,
             wanted,
         ))

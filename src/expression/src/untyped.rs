@@ -7,7 +7,7 @@ use onramp_finding::codes::expression as codes;
 
 use crate::check::{Checker, Facts};
 use crate::syntax::Tree;
-use crate::{Column, Fault, Name, Scope, Type};
+use crate::{Column, Fault, Name, Scope, Type, Variables};
 
 /// Every type that a column may have, the likelier ones first.
 const TYPES: [Type; 11] = [
@@ -29,22 +29,22 @@ const MAX_COLUMNS: u32 = 2;
 /// So many where the first types that fit are looked for.
 const MAX_FITTED: u32 = 3;
 
-/// What is wrong with an expression over `variable`'s columns, whatever types they have; `wanted`
+/// What is wrong with an expression over rows' columns, whatever types they have; `wanted`
 /// are the types that its value may have.
 pub(crate) fn faults(
     tree: &Tree<'_>,
     names: &[Name],
-    variable: &str,
+    variables: &Variables,
     wanted: &[Type],
 ) -> Vec<Fault> {
-    let columns = columns(names);
+    let columns = columns(names, variables);
     let combinations = TYPES.len().pow((columns.len() as u32).min(MAX_COLUMNS));
     // The fewest faults win, a wrong result alone before a wrong part; then what no type can mend,
     // then the larger part, since all within it fits. Of equals the likelier types.
     let mut best: Option<(Rank, Vec<Fault>)> = None;
     for combination in 0..combinations {
         let types = (0..columns.len()).map(|at| of_combination(combination, at));
-        let scope = scope(variable, columns.iter().copied().zip(types));
+        let scope = scope(variables, columns.iter().copied().zip(types));
         let (rank, faults) = tried_under(tree, &scope, wanted);
         if faults.is_empty() {
             return faults;
@@ -65,11 +65,11 @@ pub(crate) fn faults(
 pub(crate) fn fitting(
     tree: &Tree<'_>,
     names: &[Name],
-    variable: &str,
+    variables: &Variables,
     known: &(dyn Fn(&str) -> Option<Type> + Sync),
     wanted: &[Type],
 ) -> Option<Vec<(String, Type)>> {
-    let columns = columns(names);
+    let columns = columns(names, variables);
     let unknown: Vec<&str> = columns
         .iter()
         .copied()
@@ -87,7 +87,7 @@ pub(crate) fn fitting(
                 .or_else(|| types.get(at?).cloned())
                 .unwrap_or(Type::String)
         };
-        let scope = scope(variable, columns.iter().map(|c| (*c, type_of(c))));
+        let scope = scope(variables, columns.iter().map(|c| (*c, type_of(c))));
         if tried_under(tree, &scope, wanted).1.is_empty() {
             let unknown = unknown.iter().map(|c| (*c).to_owned());
             return Some(unknown.zip(types).collect());
@@ -96,10 +96,11 @@ pub(crate) fn fitting(
     None
 }
 
-/// The columns that names speak of, each once.
-fn columns(names: &[Name]) -> Vec<&str> {
+/// The columns of rows that names speak of, each once.
+fn columns<'n>(names: &'n [Name], variables: &Variables) -> Vec<&'n str> {
     let mut columns: Vec<&str> = Vec::new();
-    for name in names {
+    let of_rows = |name: &&Name| variables.rows.contains(&name.variable.as_str());
+    for name in names.iter().filter(of_rows) {
         match &name.member {
             Some(member) if !columns.contains(&member.as_str()) => columns.push(member),
             _ => {}
@@ -116,14 +117,23 @@ fn of_combination(combination: usize, at: usize) -> Type {
 }
 
 /// These columns, none of which may be null: that refuses the least.
-fn scope<'c>(variable: &str, columns: impl Iterator<Item = (&'c str, Type)>) -> Scope {
-    let columns = columns.enumerate().map(|(slot, (name, r#type))| Column {
-        name: name.to_owned(),
-        r#type,
-        nullable: false,
-        slot,
-    });
-    Scope::new().columns(variable, columns.collect())
+fn scope<'c>(
+    variables: &Variables,
+    columns: impl Iterator<Item = (&'c str, Type)> + Clone,
+) -> Scope {
+    let mut scope = variables.others.clone();
+    let count = columns.clone().count();
+    for (n, row) in variables.rows.iter().enumerate() {
+        let of_row = columns.clone().enumerate();
+        let of_row = of_row.map(|(slot, (name, r#type))| Column {
+            name: name.to_owned(),
+            r#type,
+            nullable: false,
+            slot: n * count + slot,
+        });
+        scope = scope.columns(*row, of_row.collect());
+    }
+    scope
 }
 
 /// A constant without a value and a bad pattern are so under every type.

@@ -2,12 +2,12 @@
 
 mod shop;
 
-use onramp_expression::{Type, check, compile};
+use onramp_expression::{Type, Variables, check, compile};
 use proptest::prelude::*;
 
 /// The codes and the texts that the faults point at.
 fn told(text: &str, wanted: Type) -> Vec<(&'static str, &str)> {
-    match check(text, "row", &[wanted]) {
+    match check(text, &Variables::entity(), &[wanted]) {
         Ok(_) => Vec::new(),
         Err(faults) => faults
             .into_iter()
@@ -88,7 +88,7 @@ proptest! {
     ]), 1..9)) {
         let text = pieces.concat();
         if let Ok(compiled) = compile(&text, &shop::scope()) {
-            prop_assert!(check(&text, "row", &[compiled.result().0.clone()]).is_ok(), "{text}");
+            prop_assert!(check(&text, &Variables::entity(), &[compiled.result().0.clone()]).is_ok(), "{text}");
         }
     }
 }

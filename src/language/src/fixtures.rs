@@ -50,8 +50,15 @@ pub type Row = Vec<(Spanned<String>, Option<String>)>;
 /// What goes out.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Expected {
-    /// `event`, with its key where that is said.
-    Event(Option<String>, serde_json::Value),
+    /// `event`, with its key and its type where they are said.
+    Event {
+        /// `key`.
+        key: Option<String>,
+        /// `type`, of facts.
+        r#type: Option<String>,
+        /// `event`.
+        value: serde_json::Value,
+    },
     /// `tombstone`: its key.
     Tombstone(String),
     /// `fails`: the code.

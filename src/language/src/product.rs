@@ -114,12 +114,50 @@ pub enum Retention {
     For(Duration),
 }
 
-/// A product of kind `entity`; a retired one may have no fields, no key, and a table whose names
-/// are empty.
+/// What a product's events are.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Kind {
+    /// `entity`: the latest state of a thing under its key.
+    Entity {
+        /// `fields`, in the file's order.
+        fields: Vec<Field>,
+    },
+    /// `events`: facts that follow from how rows change.
+    Events {
+        /// `events`, in the file's order, which is that of the events that one change gives.
+        events: Vec<EventType>,
+    },
+}
+
+/// One type of facts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EventType {
+    /// Its name, which is its record's.
+    pub name: Spanned<String>,
+    /// `doc`.
+    pub doc: Option<String>,
+    /// `when`: which changes give it.
+    pub when: Option<Spanned<String>>,
+    /// `fields`, in the file's order.
+    pub fields: Vec<Field>,
+}
+
+/// A record that a product's events are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'p> {
+    /// The type of facts; None of an entity, which has one record.
+    pub event: Option<&'p EventType>,
+    /// Its fields.
+    pub fields: &'p [Field],
+}
+
+/// A product; a retired one may have no fields, no key, and a table whose names are empty.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Product {
     /// `product`.
     pub name: Spanned<ProductName>,
+    /// `kind`, with what belongs to it.
+    pub kind: Kind,
     /// `status`.
     pub status: Status,
     /// `owner.team`.
@@ -148,8 +186,42 @@ pub struct Product {
     pub on_mapping_change: Option<OnMappingChange>,
     /// `unchanged_toast: stop` was said.
     pub accept_unchanged_toast: bool,
-    /// `fields`, in the file's order.
-    pub fields: Vec<Field>,
+}
+
+impl Product {
+    /// Its records, in the file's order.
+    pub fn records(&self) -> Vec<Record<'_>> {
+        match &self.kind {
+            Kind::Entity { fields } => vec![Record {
+                event: None,
+                fields,
+            }],
+            Kind::Events { events } => {
+                let record = |event| Record::of(event);
+                events.iter().map(record).collect()
+            }
+        }
+    }
+
+    /// Whether its topic keeps the latest state of each key, and is filled with what was there.
+    pub fn is_entity(&self) -> bool {
+        matches!(self.kind, Kind::Entity { .. })
+    }
+}
+
+impl<'p> Record<'p> {
+    fn of(event: &'p EventType) -> Record<'p> {
+        Record {
+            event: Some(event),
+            fields: &event.fields,
+        }
+    }
+
+    /// The key's fields, in the key's order.
+    pub fn key(self, key: &'p [Spanned<String>]) -> impl Iterator<Item = &'p Field> {
+        key.iter()
+            .filter_map(move |key| self.fields.iter().find(|f| f.name.value == key.value))
+    }
 }
 
 /// One field.

@@ -106,7 +106,7 @@ fn an_entity_is_read_as_it_says() {
         product.filter.as_ref().unwrap().value,
         "row.del_flg != \"Y\""
     );
-    let names: Vec<&str> = product
+    let names: Vec<&str> = product.records()[0]
         .fields
         .iter()
         .map(|f| f.name.value.as_str())
@@ -128,7 +128,7 @@ fn an_entity_is_read_as_it_says() {
         default,
         otherwise,
         ..
-    } = &product.fields[2].shape
+    } = &product.records()[0].fields[2].shape
     else {
         panic!("an enum")
     };
@@ -147,7 +147,7 @@ fn an_entity_is_read_as_it_says() {
     );
     assert_eq!(default.as_ref().unwrap().value, "UNKNOWN");
     assert_eq!(*otherwise, Otherwise::Fail);
-    let Shape::Scalar { r#type, .. } = &product.fields[3].shape else {
+    let Shape::Scalar { r#type, .. } = &product.records()[0].fields[3].shape else {
         panic!("a scalar")
     };
     assert_eq!(
@@ -162,14 +162,18 @@ fn an_entity_is_read_as_it_says() {
             parse: Some(parse), ..
         },
         ..
-    } = &product.fields[4].shape
+    } = &product.records()[0].fields[4].shape
     else {
         panic!("a text date")
     };
     assert_eq!(parse.zone.as_ref().unwrap().0.value, "Europe/London");
-    assert!(product.fields[5].optional);
+    assert!(product.records()[0].fields[5].optional);
     assert_eq!(
-        product.fields[5].protect.as_ref().unwrap().value,
+        product.records()[0].fields[5]
+            .protect
+            .as_ref()
+            .unwrap()
+            .value,
         Protect::Hmac("pii_2026".into())
     );
 }
@@ -180,7 +184,7 @@ fn a_code_is_the_text_that_stands_in_the_file() {
     let (_folder, gateway) = reference_gateway(text, &Overrides::default());
     let product = &gateway.products[0];
     assert_eq!(product.description, "2026-01-01");
-    let Shape::Enum { values, .. } = &product.fields[1].shape else {
+    let Shape::Enum { values, .. } = &product.records()[0].fields[1].shape else {
         panic!("an enum")
     };
     let codes: Vec<&str> = values.iter().map(|(c, _)| c.as_str()).collect();

@@ -93,10 +93,13 @@ impl Headers {
             add(c"ce_specversion", b"1.0");
             add(c"ce_id", &self.id);
             add(c"ce_source", route.source.as_bytes());
-            add(c"ce_type", route.event_type.as_bytes());
+            let r#type = route.types.get(usize::from(record.r#type));
+            if let Some(r#type) = r#type {
+                add(c"ce_type", r#type.name.as_bytes());
+                add(c"ce_dataschema", r#type.data_schema.as_bytes());
+            }
             add(c"ce_time", &self.time);
             add(c"ce_subject", arena.slice(record.subject));
-            add(c"ce_dataschema", route.data_schema.as_bytes());
             add(c"content-type", b"application/avro");
         }
         if snapshot {

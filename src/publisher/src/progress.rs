@@ -75,9 +75,12 @@ pub struct ProductState {
     /// The registry's id of the key's schema; absent where keys are text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_schema_id: Option<i32>,
-    /// The registry's id of the value's schema.
+    /// The registry's id of the value's schema, of an entity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value_schema_id: Option<i32>,
+    /// The same of each type of facts, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub event_schema_ids: BTreeMap<String, i32>,
     /// Whether it is published.
     pub status: ProductStatus,
 }
@@ -393,6 +396,7 @@ mod tests {
             partitions: 6,
             key_schema_id: None,
             value_schema_id: Some(3),
+            event_schema_ids: BTreeMap::new(),
             status: ProductStatus::Active,
         };
         let (key, value) = product_record("commerce.orders.v1", &state);

@@ -116,6 +116,7 @@ fn a_settled_reading_goes_on_from_the_one_before() {
         partitions: 3,
         key_schema_id: None,
         value_schema_id: Some(1),
+        event_schema_ids: Default::default(),
         status: ProductStatus::Active,
     };
     let producer = gateway.producer().unwrap();

@@ -239,6 +239,7 @@ fn products_states_and_idle_progress_are_written_without_events() {
         partitions: 3,
         key_schema_id: None,
         value_schema_id: Some(7),
+        event_schema_ids: Default::default(),
         status: ProductStatus::Active,
     };
     let states = vec![("test.orders.v1".to_owned(), state.clone())];

@@ -14,6 +14,11 @@ pub fn value_subject(topic: &str) -> String {
     format!("{topic}-value")
 }
 
+/// The subject of one type of events on a topic (TopicRecordNameStrategy): `record` is its full name.
+pub fn record_subject(topic: &str, record: &str) -> String {
+    format!("{topic}-{record}")
+}
+
 /// The subject of a topic's keys.
 pub fn key_subject(topic: &str) -> String {
     format!("{topic}-key")
@@ -243,11 +248,18 @@ fn against(subject: &str, version: &Registered, schema: &Value, level: Level) ->
         .collect()
 }
 
+/// The topic of a subject of one type of events: a record's full name has a dot behind the dash.
+fn of_record(subject: &str) -> Option<&str> {
+    let (topic, record) = subject.rsplit_once('-')?;
+    record.contains('.').then_some(topic)
+}
+
 /// `commerce.orders.v2` for a subject of `commerce.orders.v1`.
 fn next_version(subject: &str) -> String {
     let topic = subject
         .strip_suffix("-value")
         .or_else(|| subject.strip_suffix("-key"))
+        .or_else(|| of_record(subject))
         .unwrap_or(subject);
     topic
         .rsplit_once(".v")
@@ -283,6 +295,10 @@ mod tests {
         assert_eq!(
             next_version("commerce.orders.v9-key"),
             "commerce.orders.v10"
+        );
+        assert_eq!(
+            next_version("commerce.order-lifecycle.v1-commerce.OrderPlaced"),
+            "commerce.order-lifecycle.v2"
         );
         assert_eq!(next_version("orders-value"), "a new version of the product");
     }

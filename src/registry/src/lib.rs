@@ -16,7 +16,7 @@ mod tree;
 
 pub use client::{ReadPassword, Registered, RegistryClient, RegistryOptions, SchemaId, Verdict};
 pub use contract::{
-    Plan, Step, dry_publish_contract, key_subject, publish_contract, value_subject,
+    Plan, Step, dry_publish_contract, key_subject, publish_contract, record_subject, value_subject,
 };
 pub use level::{Level, UnknownLevel};
 pub use rule::Rule;

@@ -153,6 +153,7 @@ impl Ghosts {
             let ordinal = arena.records.len() as u64;
             arena.records.push(Record {
                 route: self.route,
+                r#type: 0,
                 partition: partition(key, self.partitions),
                 transaction: 0,
                 ordinal,

@@ -1,7 +1,8 @@
 //! What consumers are promised: a product's Avro schemas, and hashes of contract and mapping.
 
 use onramp_language::{
-    Field, KeyFormat, Otherwise, Product, Protect, Scalar, Shape, Source, Spanned,
+    EventType, Field, KeyFormat, Kind, Otherwise, Product, Protect, Record, Scalar, Shape, Source,
+    Spanned,
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -12,15 +13,26 @@ use crate::names::pascal;
 /// A product's contract, derived from its file alone: the same file gives the same bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Contract {
-    /// The value's Avro schema, with its documentation, as JSON.
-    pub value_schema: String,
+    /// The values' schemas, one a record, in the file's order.
+    pub values: Vec<ValueSchema>,
     /// The key's Avro schema where `key_format: avro`; without documentation, since its id is part
     /// of the key's bytes and must not change with words.
     pub key_schema: Option<String>,
-    /// SHA-256 of both schemas, in hexadecimal.
+    /// SHA-256 of all schemas, in hexadecimal.
     pub contract_hash: String,
     /// SHA-256 of all that decides which events a row gives, in hexadecimal.
     pub mapping_hash: String,
+}
+
+/// The Avro schema of a product's values, or of one type of its events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValueSchema {
+    /// The event's name; None of an entity.
+    pub event: Option<String>,
+    /// The record's full name: namespace and name.
+    pub record: String,
+    /// The schema with its documentation, as JSON.
+    pub schema: String,
 }
 
 /// Whether the field is left out of the schema.
@@ -37,41 +49,61 @@ pub(crate) fn is_pseudonym(field: &Field) -> bool {
 pub fn contract(product: &Product) -> Contract {
     let name = pascal(&product.name.name);
     let namespace = product.name.domain.replace('-', "_");
-    let mut names = vec![name.clone()];
-    let mut value = Map::new();
-    value.insert("type".into(), "record".into());
-    value.insert("name".into(), name.clone().into());
-    value.insert("namespace".into(), namespace.clone().into());
-    if !product.description.is_empty() {
-        value.insert("doc".into(), product.description.clone().into());
-    }
-    let fields = fields(&product.fields, &name, &mut names, true);
-    value.insert("fields".into(), fields.into());
-    let value_schema = Value::Object(value).to_string();
-
+    let records = product.records();
+    let values: Vec<ValueSchema> = records
+        .iter()
+        .map(|record| value(product, *record, &name, &namespace))
+        .collect();
     let key_schema = (product.key_format == KeyFormat::Avro).then(|| {
         let name = format!("{name}Key");
         let mut names = vec![name.clone()];
-        let key: Vec<Value> = key_fields(product)
+        // Every type of facts has the key's fields alike.
+        let first = records.first().into_iter();
+        let key: Vec<Value> = first
+            .flat_map(|record| record.key(&product.key))
             .map(|field| self::field(field, &name, &mut names, false))
             .collect();
         json!({"type": "record", "name": name, "namespace": namespace, "fields": key}).to_string()
     });
-    let both = json!([value_schema, key_schema]);
+    let all = match &values[..] {
+        // As it was when there were entities alone: what was published has this hash.
+        [one] if one.event.is_none() => json!([one.schema, key_schema]),
+        many => {
+            let many: Vec<&str> = many.iter().map(|v| v.schema.as_str()).collect();
+            json!([many, key_schema])
+        }
+    };
     Contract {
-        contract_hash: hash(&both),
+        contract_hash: hash(&all),
         mapping_hash: hash(&mapping(product)),
-        value_schema,
+        values,
         key_schema,
     }
 }
 
-/// The key's fields, in the key's order.
-pub(crate) fn key_fields(product: &Product) -> impl Iterator<Item = &Field> {
-    product
-        .key
-        .iter()
-        .filter_map(|key| product.fields.iter().find(|f| f.name.value == key.value))
+fn value(product: &Product, record: Record<'_>, of_product: &str, namespace: &str) -> ValueSchema {
+    let (name, doc) = match record.event {
+        None => (of_product.to_owned(), product.description.clone()),
+        Some(event) => (
+            event.name.value.clone(),
+            event.doc.clone().unwrap_or_default(),
+        ),
+    };
+    let mut names = vec![name.clone()];
+    let mut value = Map::new();
+    value.insert("type".into(), "record".into());
+    value.insert("name".into(), name.clone().into());
+    value.insert("namespace".into(), namespace.into());
+    if !doc.is_empty() {
+        value.insert("doc".into(), doc.into());
+    }
+    let fields = fields(record.fields, &name, &mut names, true);
+    value.insert("fields".into(), fields.into());
+    ValueSchema {
+        event: record.event.map(|e| e.name.value.clone()),
+        record: format!("{namespace}.{name}"),
+        schema: Value::Object(value).to_string(),
+    }
 }
 
 fn hash(value: &Value) -> String {
@@ -172,13 +204,24 @@ fn scalar(scalar: Scalar) -> Value {
 
 fn mapping(product: &Product) -> Value {
     let key: Vec<&str> = product.key.iter().map(|k| k.as_str()).collect();
-    json!({
+    let mut mapping = json!({
         "table": [product.table.value.0, product.table.value.1],
         "where": product.filter.as_ref().map(|f| &f.value),
         "key": key,
         "key_format": match product.key_format { KeyFormat::String => "string", KeyFormat::Avro => "avro" },
-        "fields": product.fields.iter().map(field_mapping).collect::<Vec<_>>(),
-    })
+    });
+    let of = |fields: &[Field]| fields.iter().map(field_mapping).collect::<Vec<_>>();
+    match &product.kind {
+        Kind::Entity { fields } => mapping["fields"] = json!(of(fields)),
+        Kind::Events { events } => {
+            let event = |e: &EventType| {
+                let when = e.when.as_ref().map(|w| &w.value);
+                json!([e.name.value, when, of(&e.fields)])
+            };
+            mapping["events"] = events.iter().map(event).collect();
+        }
+    }
+    mapping
 }
 
 fn field_mapping(field: &Field) -> Value {

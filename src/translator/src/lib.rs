@@ -10,6 +10,7 @@
 //! one, six digits), bytes in hexadecimal, UUIDs in lower case. A pseudonym is the key's name, a
 //! colon, and the HMAC-SHA-256 of that text in base64url without padding.
 
+mod change;
 mod contract;
 mod conversion;
 mod convert;
@@ -17,14 +18,16 @@ mod enumeration;
 mod fault;
 mod mapping;
 mod names;
+mod output;
 mod plan;
 mod program;
+mod row;
 mod step;
 mod text_time;
 mod translate;
 mod write;
 
-pub use contract::{Contract, contract};
+pub use contract::{Contract, ValueSchema, contract};
 pub use enumeration::symbols;
 pub use fault::{RowFault, Stopped};
 pub use mapping::{check, columns};

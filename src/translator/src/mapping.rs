@@ -4,20 +4,19 @@ use std::collections::BTreeSet;
 
 use onramp_connector::{BeforeImage, TableDescription};
 use onramp_finding::{Finding, codes::mapping};
-use onramp_language::{Product, Scalar, Shape};
+use onramp_language::{EventType, Field, Kind, Product, Scalar, Shape};
 
 use crate::contract;
-use crate::plan::{Plan, plan};
+use crate::plan::{Plan, RecordPlan, plan};
 
 /// Everything that is wrong with a product's mapping, held against its table as the catalogue
 /// describes it. Opens no connection.
 pub fn check(product: &Product, table: &TableDescription) -> Vec<Finding> {
     let plan = plan(product, table, &Some, None);
-    let mut findings = key_fields(product);
-    if findings.is_empty() && plan.key.len() == product.key.len() {
-        findings.extend(key_rule(product, table, &plan));
-        findings.extend(before_images(product, table, &plan));
-    }
+    let mut findings = match &product.kind {
+        Kind::Entity { fields } => entity(product, fields, table, &plan),
+        Kind::Events { events } => old_rows(events, table, &plan),
+    };
     let name = product.name.to_string();
     for finding in &mut findings {
         finding.product = Some(name.clone());
@@ -36,7 +35,51 @@ pub fn columns(product: &Product, table: &TableDescription) -> Vec<String> {
         .collect()
 }
 
-fn key_fields(product: &Product) -> Vec<Finding> {
+fn entity(
+    product: &Product,
+    fields: &[Field],
+    table: &TableDescription,
+    plan: &Plan,
+) -> Vec<Finding> {
+    let mut findings = key_fields(product, fields);
+    let [record] = &plan.records[..] else {
+        return findings;
+    };
+    if findings.is_empty() && record.key.len() == product.key.len() {
+        findings.extend(key_rule(product, table, record));
+        findings.extend(before_images(product, table, record));
+    }
+    findings
+}
+
+/// What facts need of old rows, and the table's log does not bring.
+fn old_rows(events: &[EventType], table: &TableDescription, plan: &Plan) -> Vec<Finding> {
+    let name_of = |at: usize| table.columns[at].name.as_str();
+    let mut findings = Vec::new();
+    for (event, record) in events.iter().zip(&plan.records) {
+        let Some(column) = record.lacks(&table.before, &name_of) else {
+            continue;
+        };
+        let held = match &table.before {
+            BeforeImage::Key(columns) => format!("old rows hold {} alone", columns.join(", ")),
+            _ => "the log brings no old rows of it".to_owned(),
+        };
+        let name = &event.name;
+        let message = format!(
+            "{} needs {column} of the old row, which changes of {} do not bring",
+            name.value, table.name
+        );
+        let place = event.when.as_ref().unwrap_or(name).place();
+        findings.push(
+            Finding::error(&mapping::OLD_ROW_NEEDED, place, message)
+                .because(held)
+                .remedy(mapping::OLD_ROW_NEEDED.remedy),
+        );
+    }
+    findings
+}
+
+fn key_fields(product: &Product, fields: &[Field]) -> Vec<Finding> {
     let mut findings = Vec::new();
     if product.key.is_empty() {
         findings.push(Finding::error(
@@ -46,8 +89,8 @@ fn key_fields(product: &Product) -> Vec<Finding> {
         ));
     }
     for key in &product.key {
-        let Some(field) = product.fields.iter().find(|f| f.name.value == key.value) else {
-            let known = product.fields.iter().map(|f| f.name.as_str());
+        let Some(field) = fields.iter().find(|f| f.name.value == key.value) else {
+            let known = fields.iter().map(|f| f.name.as_str());
             let mut finding = Finding::error(
                 &mapping::KEY_FIELD,
                 key.place(),
@@ -86,8 +129,8 @@ fn key_fields(product: &Product) -> Vec<Finding> {
 
 /// The key tells rows apart: it holds every column of a unique index that covers every row and is
 /// checked at once.
-fn key_rule(product: &Product, table: &TableDescription, plan: &Plan) -> Option<Finding> {
-    let held: BTreeSet<&str> = plan
+fn key_rule(product: &Product, table: &TableDescription, record: &RecordPlan) -> Option<Finding> {
+    let held: BTreeSet<&str> = record
         .key
         .iter()
         .filter_map(|key| Some(table.columns[key.holds?].name.as_str()))
@@ -137,7 +180,7 @@ fn key_rule(product: &Product, table: &TableDescription, plan: &Plan) -> Option<
 }
 
 /// The key can be computed from what a delete brings.
-fn before_images(product: &Product, table: &TableDescription, plan: &Plan) -> Vec<Finding> {
+fn before_images(product: &Product, table: &TableDescription, record: &RecordPlan) -> Vec<Finding> {
     let identity = match &table.before {
         BeforeImage::Whole => return Vec::new(),
         BeforeImage::None => {
@@ -154,7 +197,7 @@ fn before_images(product: &Product, table: &TableDescription, plan: &Plan) -> Ve
         BeforeImage::Key(columns) => columns,
     };
     let mut findings = Vec::new();
-    for (name, key) in product.key.iter().zip(&plan.key) {
+    for (name, key) in product.key.iter().zip(&record.key) {
         let missing: Vec<&str> = key
             .reads
             .iter()

@@ -2,13 +2,15 @@
 //!
 //! The one walk over a product's fields: checking throws the steps away, compiling keeps them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use onramp_connector::{Column, TableDescription, ValueType};
-use onramp_expression::{self as expression, Expression, Fault, Scope, Type};
+use onramp_connector::{BeforeImage, Column, TableDescription, ValueType};
+use onramp_expression::{self as expression, Expression, Fault, Operations, Scope, Type};
 use onramp_finding::{Finding, Place, codes::mapping};
-use onramp_language::{Field, Product, Protect, Scalar, Shape, Source, Spanned};
+use onramp_language::{Field, Product, Protect, Record, Scalar, Shape, Source, Spanned};
 
+use crate::change::{Of, Places};
 use crate::contract;
 use crate::conversion::{self, Refused};
 use crate::convert::Convert;
@@ -30,11 +32,25 @@ pub(crate) struct KeyStep {
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) filter: Option<Expression>,
-    pub(crate) value: Vec<Step>,
-    pub(crate) key: Vec<KeyStep>,
+    /// One a record, in the file's order.
+    pub(crate) records: Vec<RecordPlan>,
     /// The slots that any of it reads.
     pub(crate) slots: Vec<usize>,
     pub(crate) findings: Vec<Finding>,
+}
+
+/// A record's fields, resolved.
+#[derive(Debug)]
+pub(crate) struct RecordPlan {
+    /// The operations that may give it; all of them in an entity.
+    pub(crate) operations: Operations,
+    pub(crate) when: Option<Expression>,
+    pub(crate) value: Vec<Step>,
+    pub(crate) key: Vec<KeyStep>,
+    /// The slots that are read of `before`.
+    pub(crate) before: BTreeSet<usize>,
+    /// The slots that `from` may read of an old row.
+    pub(crate) old: BTreeSet<usize>,
 }
 
 /// The keys of protection: by name, or none known, where only the mapping is checked.
@@ -50,16 +66,10 @@ pub(crate) fn plan(
 ) -> Plan {
     let mut planner = Planner::new(product, table, slot_of, keys);
     planner.filter();
-    let mut value = Vec::new();
-    planner.record(&product.fields, "", &mut value);
-    // What is wrong with a key's field was said above.
-    let said = std::mem::take(&mut planner.plan.findings);
-    for field in contract::key_fields(product) {
-        planner.key(field);
+    for record in product.records() {
+        planner.whole(record);
     }
     let mut plan = planner.plan;
-    plan.findings = said;
-    plan.value = value;
     plan.slots.sort_unstable();
     plan.slots.dedup();
     plan
@@ -71,7 +81,37 @@ struct Planner<'p> {
     slot_of: &'p dyn Fn(usize) -> Option<usize>,
     keys: Keys<'p>,
     scope: Scope,
+    /// Where in a change's slots a column of the row is, for `from`.
+    places: Places,
+    /// What is read of `before`, and of rows that may be old, so far.
+    before: BTreeSet<usize>,
+    old: BTreeSet<usize>,
     plan: Plan,
+}
+
+impl RecordPlan {
+    /// A column that old rows do not hold and that these facts need of them: of a deleted row what is
+    /// read of it, of an updated one every column that is read of `before`, whether it is in the key or
+    /// not, since old rows come whole or, where the key did not change, not at all.
+    pub(crate) fn lacks<'n>(
+        &self,
+        before: &BeforeImage,
+        name_of: &dyn Fn(usize) -> &'n str,
+    ) -> Option<&'n str> {
+        let held: &[String] = match before {
+            BeforeImage::Whole => return None,
+            BeforeImage::Key(columns) => columns,
+            BeforeImage::None => &[],
+        };
+        let deletes_alone = !self.operations.insert && !self.operations.update;
+        let in_key = |name: &str| held.iter().any(|c| c == name);
+        let mut of_before = self.before.iter().map(|slot| name_of(*slot));
+        let lacking = of_before.find(|name| !deletes_alone || !in_key(name));
+        lacking.or_else(|| {
+            let mut of_old = self.old.iter().map(|slot| name_of(*slot));
+            of_old.find(|name| !in_key(name))
+        })
+    }
 }
 
 impl<'p> Planner<'p> {
@@ -81,22 +121,92 @@ impl<'p> Planner<'p> {
         slot_of: &'p dyn Fn(usize) -> Option<usize>,
         keys: Keys<'p>,
     ) -> Self {
-        let columns = table.columns.iter().enumerate().filter_map(|(place, c)| {
-            Some(expression::Column {
-                name: c.name.clone(),
-                r#type: Type::of_column(&c.value_type)?,
-                nullable: c.nullable,
-                slot: slot_of(place)?,
-            })
-        });
-        let scope = Scope::new().columns("row", columns.collect());
-        Planner {
+        let mut planner = Planner {
             product,
             table,
             slot_of,
             keys,
-            scope,
+            scope: Scope::new(),
+            places: Places::of_row(),
+            before: BTreeSet::new(),
+            old: BTreeSet::new(),
             plan: Plan::default(),
+        };
+        planner.scope = Scope::new().columns("row", planner.columns(0, false));
+        planner
+    }
+
+    /// The table's columns from a slot on; `absent` where the whole row may be.
+    fn columns(&self, first: usize, absent: bool) -> Vec<expression::Column> {
+        let columns = self.table.columns.iter().enumerate();
+        columns
+            .filter_map(|(place, c)| {
+                Some(expression::Column {
+                    name: c.name.clone(),
+                    r#type: Type::of_column(&c.value_type)?,
+                    nullable: c.nullable || absent,
+                    slot: first + (self.slot_of)(place)?,
+                })
+            })
+            .collect()
+    }
+
+    /// A record with its key.
+    fn whole(&mut self, record: Record<'_>) {
+        let mut operations = Operations::ALL;
+        let mut when = None;
+        if let Some(event) = record.event {
+            if let Some(condition) = &event.when {
+                operations = expression::operations(condition);
+            }
+            self.of_change(operations);
+            if let Some(condition) = &event.when {
+                let compiled = expression::compile_filter(condition, &self.scope);
+                when = self.compiled(condition, compiled);
+            }
+        }
+        let mut value = Vec::new();
+        self.record(record.fields, "", &mut value);
+        // What is wrong with a key's field was said above.
+        let said = std::mem::take(&mut self.plan.findings);
+        let mut key = Vec::new();
+        for field in record.key(&self.product.key) {
+            key.extend(self.key(field));
+        }
+        self.plan.findings = said;
+        self.plan.records.push(RecordPlan {
+            operations,
+            when,
+            value,
+            key,
+            before: std::mem::take(&mut self.before),
+            old: std::mem::take(&mut self.old),
+        });
+    }
+
+    /// What follows speaks of a change that is one of these operations.
+    fn of_change(&mut self, operations: Operations) {
+        let slots = (0..self.table.columns.len()).filter_map(|place| (self.slot_of)(place));
+        let places = Places::of_change(slots.max().map_or(0, |last| last + 1), operations);
+        let after = self.columns(places.after, operations.delete);
+        let before = self.columns(places.before, operations.insert);
+        let scope = Scope::new()
+            .columns("after", after)
+            .columns("before", before);
+        self.scope = expression::change(scope, places.change, false);
+        self.places = places;
+    }
+
+    /// A slot is read; what it is of the table's.
+    fn reads(&mut self, slot: usize) {
+        let Some((column, of)) = self.places.column(slot) else {
+            return;
+        };
+        self.plan.slots.push(column);
+        match of {
+            Of::New => {}
+            Of::Before => drop(self.before.insert(column)),
+            Of::Either => drop(self.old.insert(column)),
         }
     }
 
@@ -125,7 +235,9 @@ impl<'p> Planner<'p> {
     ) -> Option<Expression> {
         match compiled {
             Ok(compiled) => {
-                self.plan.slots.extend(compiled.slots());
+                for slot in compiled.slots() {
+                    self.reads(*slot);
+                }
                 Some(compiled)
             }
             Err(faults) => {
@@ -153,19 +265,17 @@ impl<'p> Planner<'p> {
         }
     }
 
-    fn key(&mut self, field: &Field) {
-        let Some((step, one_to_one)) = self.step(field, &field.name.value) else {
-            return;
-        };
+    fn key(&mut self, field: &Field) -> Option<KeyStep> {
+        let (step, one_to_one) = self.step(field, &field.name.value)?;
         let (holds, reads) = match &step.origin {
             Origin::Slot(slot) => (Some(*slot), vec![*slot]),
             Origin::Expression(e) => (e.one_to_one(), e.slots().to_vec()),
         };
-        self.plan.key.push(KeyStep {
+        Some(KeyStep {
             step,
             holds: holds.filter(|_| one_to_one),
             reads,
-        });
+        })
     }
 
     /// The step of a field of one value, and whether it converts one to one.
@@ -211,7 +321,8 @@ impl<'p> Planner<'p> {
         match source {
             Source::Column { column, .. } => {
                 let (slot, found) = self.column(column)?;
-                self.plan.slots.push(slot);
+                let slot = self.places.row + slot;
+                self.reads(slot);
                 let name = format!("column {} ({})", found.name, found.type_name);
                 let given = Some(found.value_type.clone());
                 Some((Origin::Slot(slot), given, found.nullable, name))

@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use onramp_connector::{BeforeImage, ColumnDecoder, TableDescription, TableLayout, ValueType};
 use onramp_event::RouteId;
-use onramp_expression::{Expression, Scratch};
+use onramp_expression::{Expression, Operations, Row, Scratch};
 use onramp_finding::{Finding, Place, any_error, codes::mapping};
 use onramp_language::{KeyFormat, OnTruncate, Product};
 
 use crate::convert::Out;
-use crate::plan::plan;
-use crate::step::{RowView, Step, Trouble};
+use crate::plan::{Plan, plan};
+use crate::step::{Step, Trouble};
 use crate::write;
 
 /// What the gateway decided about a product's encoding before it started.
 #[derive(Debug, Clone)]
 pub struct Encoding {
-    /// The value schema's id in the registry.
-    pub value_schema_id: u32,
+    /// The value schemas' ids in the registry, one a record.
+    pub value_schema_ids: Vec<u32>,
     /// The key schema's id, pinned; needed where `key_format: avro`.
     pub key_schema_id: Option<u32>,
     /// The partition count that keys are spread over, pinned.
@@ -63,14 +63,41 @@ pub struct TableProgram {
 pub(crate) struct ProductProgram {
     pub(crate) route: RouteId,
     pub(crate) name: String,
-    pub(crate) filter: Option<Expression>,
+    pub(crate) partitions: i32,
+    pub(crate) header_bytes: usize,
+    pub(crate) stop_on_truncate: bool,
+    pub(crate) body: Body,
+}
+
+/// What a product makes of a row or a change.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// The row's state, where it is one of the product's.
+    Entity {
+        filter: Option<Expression>,
+        form: Form,
+    },
+    /// Facts, in their order.
+    Events(Vec<EventProgram>),
+}
+
+/// One type of facts.
+#[derive(Debug)]
+pub(crate) struct EventProgram {
+    pub(crate) operations: Operations,
+    pub(crate) when: Option<Expression>,
+    pub(crate) form: Form,
+}
+
+/// How a key's and a value's bytes are made.
+#[derive(Debug)]
+pub(crate) struct Form {
+    /// The record's index.
+    pub(crate) r#type: u16,
     key: Vec<Step>,
     key_schema_id: Option<u32>,
     value: Vec<Step>,
     value_schema_id: u32,
-    pub(crate) partitions: i32,
-    pub(crate) header_bytes: usize,
-    pub(crate) stop_on_truncate: bool,
 }
 
 impl TableProgram {
@@ -111,35 +138,18 @@ impl TableProgram {
                 continue;
             }
             let product = &mapped.product;
-            if let BeforeImage::Key(columns) = &layout.before {
-                let lacks = |slot: &&usize| !columns.contains(&layout.columns[places[**slot].0].0);
-                if let Some(slot) = plan.key.iter().flat_map(|k| &k.reads).find(lacks) {
-                    let column = &layout.columns[places[*slot].0].0;
-                    let what = format!("table {}, column {column}", table.name);
-                    let message = format!("old rows of {} no longer hold {column}", table.name);
-                    findings.push(
-                        Finding::error(&mapping::KEY_NOT_IN_BEFORE, Place::Source(what), message)
-                            .because(mapping::KEY_NOT_IN_BEFORE.reason)
-                            .remedy(mapping::KEY_NOT_IN_BEFORE.remedy)
-                            .of_product(product.name.to_string()),
-                    );
-                    continue;
-                }
+            let name_of = |slot: usize| layout.columns[places[slot].0].0.as_str();
+            if let Some(finding) = lacking(product, &plan, &layout.before, &name_of, table) {
+                findings.push(finding);
+                continue;
             }
             compiled.push(ProductProgram {
                 route: mapped.route,
                 name: product.name.to_string(),
-                filter: plan.filter,
-                key: plan.key.into_iter().map(|key| key.step).collect(),
-                key_schema_id: match product.key_format {
-                    KeyFormat::String => None,
-                    KeyFormat::Avro => mapped.encoding.key_schema_id,
-                },
-                value: plan.value,
-                value_schema_id: mapped.encoding.value_schema_id,
                 partitions: mapped.encoding.partitions.max(1),
                 header_bytes: mapped.encoding.header_bytes,
                 stop_on_truncate: product.on_truncate == OnTruncate::Stop,
+                body: body(mapped, plan),
             });
         }
         if !findings.is_empty() {
@@ -168,6 +178,72 @@ impl TableProgram {
     /// The name of a slot's column.
     pub(crate) fn column(&self, slot: usize) -> &str {
         &self.layout.columns[self.wanted[slot] as usize].0
+    }
+}
+
+/// What old rows no longer hold of what the product needs of them.
+fn lacking<'n>(
+    product: &Product,
+    plan: &Plan,
+    before: &BeforeImage,
+    name_of: &dyn Fn(usize) -> &'n str,
+    table: &TableDescription,
+) -> Option<Finding> {
+    let refused = |code: &'static onramp_finding::Code, column: &str| {
+        let what = format!("table {}, column {column}", table.name);
+        let message = format!("old rows of {} no longer hold {column}", table.name);
+        Finding::error(code, Place::Source(what), message)
+            .because(code.reason)
+            .remedy(code.remedy)
+            .of_product(product.name.to_string())
+    };
+    if product.is_entity() {
+        let BeforeImage::Key(columns) = before else {
+            return None;
+        };
+        let keys = plan.records.iter().flat_map(|r| &r.key);
+        let mut names = keys.flat_map(|k| &k.reads).map(|slot| name_of(*slot));
+        let lacking = names.find(|name| !columns.iter().any(|c| c == name))?;
+        return Some(refused(&mapping::KEY_NOT_IN_BEFORE, lacking));
+    }
+    let mut lacking = plan
+        .records
+        .iter()
+        .filter_map(|record| record.lacks(before, name_of));
+    Some(refused(&mapping::OLD_ROW_NEEDED, lacking.next()?))
+}
+
+/// A product's compiled records.
+fn body(mapped: &Mapped, plan: Plan) -> Body {
+    let product = &mapped.product;
+    let mut records = plan.records.into_iter().enumerate().map(|(at, record)| {
+        let form = Form {
+            r#type: u16::try_from(at).unwrap_or(u16::MAX),
+            key: record.key.into_iter().map(|key| key.step).collect(),
+            key_schema_id: match product.key_format {
+                KeyFormat::String => None,
+                KeyFormat::Avro => mapped.encoding.key_schema_id,
+            },
+            value: record.value,
+            value_schema_id: mapped
+                .encoding
+                .value_schema_ids
+                .get(at)
+                .copied()
+                .unwrap_or(0),
+        };
+        EventProgram {
+            operations: record.operations,
+            when: record.when,
+            form,
+        }
+    });
+    match (product.is_entity(), records.next()) {
+        (true, Some(only)) => Body::Entity {
+            filter: plan.filter,
+            form: only.form,
+        },
+        (_, first) => Body::Events(first.into_iter().chain(records).collect()),
     }
 }
 
@@ -221,11 +297,11 @@ fn frame(schema_id: u32, out: &mut Vec<u8>) {
     out.extend_from_slice(&schema_id.to_be_bytes());
 }
 
-impl ProductProgram {
+impl Form {
     /// Writes the key's bytes.
-    pub(crate) fn key<'a>(
+    pub(crate) fn key<'a, R: Row<'a>>(
         &'a self,
-        row: &RowView<'a, '_>,
+        row: &R,
         scratch: &'a Scratch,
         out: &mut Vec<u8>,
     ) -> Result<(), FieldTrouble<'a>> {
@@ -247,9 +323,9 @@ impl ProductProgram {
     }
 
     /// Writes the key as text: one field's own, several as a JSON array.
-    pub(crate) fn subject<'a>(
+    pub(crate) fn subject<'a, R: Row<'a>>(
         &'a self,
-        row: &RowView<'a, '_>,
+        row: &R,
         scratch: &'a Scratch,
         out: &mut Vec<u8>,
     ) -> Result<(), FieldTrouble<'a>> {
@@ -271,9 +347,9 @@ impl ProductProgram {
 
     /// Writes the value's bytes.
     #[inline]
-    pub(crate) fn value<'a>(
+    pub(crate) fn value<'a, R: Row<'a>>(
         &'a self,
-        row: &RowView<'a, '_>,
+        row: &R,
         scratch: &'a Scratch,
         out: &mut Vec<u8>,
     ) -> Result<(), FieldTrouble<'a>> {
@@ -294,9 +370,9 @@ impl ProductProgram {
 }
 
 #[inline]
-fn run<'a>(
+fn run<'a, R: Row<'a>>(
     step: &'a Step,
-    row: &RowView<'a, '_>,
+    row: &R,
     scratch: &'a Scratch,
 ) -> Result<Out<'a>, FieldTrouble<'a>> {
     step.value(row, scratch)

@@ -138,9 +138,9 @@ impl Trouble {
 impl Step {
     /// The field's value for a row.
     #[inline]
-    pub(crate) fn value<'a>(
+    pub(crate) fn value<'a, R: Row<'a>>(
         &'a self,
-        row: &RowView<'a, '_>,
+        row: &R,
         scratch: &'a Scratch,
     ) -> Result<Out<'a>, Trouble> {
         let (value, slot) = match &self.origin {

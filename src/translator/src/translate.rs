@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use onramp_connector::{Batch, Begin, Cell, Change, Ident, Item, Operation, TableDescription};
-use onramp_event::{Arena, Origin, Record, Span, Transaction, partition};
+use onramp_connector::{Batch, Begin, Ident, Item, TableDescription};
+use onramp_event::{Arena, Origin};
 use onramp_expression::Scratch;
 use onramp_finding::codes::mapping;
 
 use crate::fault::{RowFault, Stopped};
-use crate::program::{Before, FieldTrouble, Mapped, ProductProgram, TableProgram};
-use crate::step::{RowView, Trouble};
+use crate::output::{Given, Output, Stated};
+use crate::program::{Mapped, TableProgram};
+use crate::row::RowPair;
+use crate::step::Trouble;
 
 /// A table and what is made of it.
 #[derive(Debug, Clone)]
@@ -34,14 +36,8 @@ pub struct Progress {
 #[derive(Debug)]
 struct Current {
     open: bool,
-    origin: Origin,
-    place: Vec<u8>,
-    id: Vec<u8>,
-    committed_at_us: i64,
-    /// Its index in the arena that is being filled.
-    in_arena: Option<u32>,
-    /// By route: how many events it has given.
-    ordinals: Vec<u64>,
+    stated: Stated,
+    given: Given,
 }
 
 /// Turns changes into events: one for each stream, since table ids are the stream's.
@@ -79,12 +75,16 @@ impl Translator {
             programs: Vec::new(),
             current: Current {
                 open: false,
-                origin: Origin::Snapshot,
-                place: Vec::new(),
-                id: Vec::new(),
-                committed_at_us: 0,
-                in_arena: None,
-                ordinals: vec![0; routes],
+                stated: Stated {
+                    origin: Origin::Snapshot,
+                    place: Vec::new(),
+                    id: Vec::new(),
+                    committed_at_us: 0,
+                },
+                given: Given {
+                    in_arena: None,
+                    ordinals: vec![0; routes],
+                },
             },
             scratch: Scratch::new(),
             old_key: Vec::new(),
@@ -104,7 +104,7 @@ impl Translator {
     ) -> Result<Progress, Stopped> {
         // An arena that has no transaction yet is another than last time.
         if arena.transactions.is_empty() {
-            self.current.in_arena = None;
+            self.current.given.in_arena = None;
         }
         let mut after = Vec::new();
         let mut before = Vec::new();
@@ -133,7 +133,8 @@ impl Translator {
                         self.scratch.clear();
                         let mut output = Output {
                             arena,
-                            current: &mut self.current,
+                            stated: &self.current.stated,
+                            given: &mut self.current.given,
                             row_bytes: self.row_bytes,
                         };
                         let mark = output.mark();
@@ -141,6 +142,7 @@ impl Translator {
                             batch,
                             change,
                             program,
+                            stated: &self.current.stated,
                             scratch: &self.scratch,
                         };
                         let done =
@@ -180,7 +182,7 @@ impl Translator {
 
     /// The place in the log of the source transaction that was last begun: where [`Stopped`] is.
     pub fn place(&self) -> &str {
-        std::str::from_utf8(&self.current.place).unwrap_or_default()
+        std::str::from_utf8(&self.current.stated.place).unwrap_or_default()
     }
 
     /// What follows are rows that were there already, read in a run of this id, now.
@@ -194,16 +196,16 @@ impl Translator {
     }
 
     fn open(&mut self, origin: Origin, place: &[u8], id: &[u8], at_us: i64) {
-        let current = &mut self.current;
-        current.open = true;
-        current.origin = origin;
-        current.place.clear();
-        current.place.extend_from_slice(place);
-        current.id.clear();
-        current.id.extend_from_slice(id);
-        current.committed_at_us = at_us;
-        current.in_arena = None;
-        current.ordinals.fill(0);
+        self.current.open = true;
+        let stated = &mut self.current.stated;
+        stated.origin = origin;
+        stated.place.clear();
+        stated.place.extend_from_slice(place);
+        stated.id.clear();
+        stated.id.extend_from_slice(id);
+        stated.committed_at_us = at_us;
+        self.current.given.in_arena = None;
+        self.current.given.ordinals.fill(0);
     }
 }
 
@@ -222,289 +224,5 @@ fn fault(
         field: field.to_owned(),
         reason: trouble.reason.to_owned(),
         item,
-    }
-}
-
-/// Where events go.
-struct Output<'o> {
-    arena: &'o mut Arena,
-    current: &'o mut Current,
-    row_bytes: usize,
-}
-
-impl Output<'_> {
-    fn mark(&self) -> (usize, usize) {
-        (self.arena.bytes.len(), self.arena.records.len())
-    }
-
-    /// Takes back a row's events and their ordinals.
-    fn back_to(&mut self, (bytes, records): (usize, usize)) {
-        for record in self.arena.records.drain(records..).rev() {
-            self.current.ordinals[record.route.0 as usize] = record.ordinal;
-        }
-        // The transaction's own bytes may lie beyond the mark.
-        let stated = self.current.in_arena.map_or(0, |at| {
-            let transaction = &self.arena.transactions[at as usize];
-            transaction.place.end.max(transaction.id.end) as usize
-        });
-        self.arena.bytes.truncate(bytes.max(stated));
-    }
-
-    /// The current transaction's index, stated in this arena if it was not yet.
-    fn transaction(&mut self) -> u32 {
-        if let Some(index) = self.current.in_arena {
-            return index;
-        }
-        let stated = Transaction {
-            origin: self.current.origin,
-            place: self.arena.push(&self.current.place),
-            id: self.arena.push(&self.current.id),
-            committed_at_us: self.current.committed_at_us,
-        };
-        let index = self.arena.transactions.len() as u32;
-        self.arena.transactions.push(stated);
-        self.current.in_arena = Some(index);
-        index
-    }
-
-    fn record(
-        &mut self,
-        product: &ProductProgram,
-        transaction: u32,
-        key: Span,
-        subject: Span,
-        value: Option<Span>,
-    ) -> Result<(), Trouble> {
-        let bytes = key.len()
-            + value.map_or(0, Span::len)
-            + subject.len()
-            + self.current.place.len()
-            + self.current.id.len()
-            + product.header_bytes;
-        if bytes > self.row_bytes {
-            return Err(Trouble {
-                code: &mapping::ROW_TOO_LARGE,
-                reason: mapping::ROW_TOO_LARGE.reason,
-                slot: None,
-            });
-        }
-        let ordinal = &mut self.current.ordinals[product.route.0 as usize];
-        self.arena.records.push(Record {
-            route: product.route,
-            partition: partition(self.arena.slice(key), product.partitions),
-            transaction,
-            ordinal: *ordinal,
-            key,
-            subject,
-            value,
-        });
-        *ordinal += 1;
-        Ok(())
-    }
-}
-
-/// A change with what it takes to translate it.
-struct RowPair<'a, 'b> {
-    batch: &'b Batch,
-    change: &'a Change,
-    program: &'a TableProgram,
-    scratch: &'a Scratch,
-}
-
-/// What became of a product's row.
-enum Outcome {
-    /// Its new state.
-    State,
-    /// Gone.
-    Tombstone,
-}
-
-type RowTrouble<'a> = (&'a str, &'a str, Trouble);
-
-impl<'a, 'b: 'a> RowPair<'a, 'b> {
-    fn events(
-        &self,
-        after: &mut Vec<Cell<'b>>,
-        before: &mut Vec<Cell<'b>>,
-        old_key: &mut Vec<u8>,
-        output: &mut Output<'_>,
-    ) -> Result<(), RowTrouble<'a>> {
-        let program = self.program;
-        let first = program.products.first().map_or("", |p| p.name.as_str());
-        let has_after = self.read(self.change.after, after, first)?;
-        let has_before =
-            self.read(self.change.before, before, first)? && program.before != Before::None;
-        let view = |cells, old| RowView {
-            cells,
-            old,
-            decoders: &program.decoders,
-        };
-        let old = has_before.then(|| view(&before[..], None));
-        let new = has_after.then(|| {
-            let stand_in = has_before.then_some((&before[..], &program.in_before[..]));
-            view(&after[..], stand_in)
-        });
-        for product in &program.products {
-            let done = match (self.change.operation, &new, &old) {
-                (Operation::Insert, Some(new), _) => self.insert(product, new, output),
-                (Operation::Update, Some(_), None) if program.before == Before::None => {
-                    Err(no_image(
-                        &mapping::NO_BEFORE_IMAGE,
-                        "the update does not say whether the row's key changed",
-                    ))
-                }
-                (Operation::Update, Some(new), old) => {
-                    self.update(product, new, old.as_ref(), old_key, output)
-                }
-                (Operation::Delete, _, Some(old)) => {
-                    self.emit(product, old, &Outcome::Tombstone, output)
-                }
-                (Operation::Delete, _, None) => Err(no_image(
-                    &mapping::NO_BEFORE_IMAGE,
-                    "the delete does not say which row it removed",
-                )),
-                (_, None, _) => Err(no_image(
-                    &mapping::ROW_UNREADABLE,
-                    "the change has no new row",
-                )),
-            };
-            done.map_err(|(field, trouble)| (product.name.as_str(), field, trouble))?;
-        }
-        Ok(())
-    }
-
-    fn read(
-        &self,
-        tuple: Option<onramp_connector::Span>,
-        cells: &mut Vec<Cell<'b>>,
-        product: &'a str,
-    ) -> Result<bool, RowTrouble<'a>> {
-        cells.clear();
-        let Some(span) = tuple else {
-            return Ok(false);
-        };
-        let program = self.program;
-        let read = (program.layout.read)(self.batch.slice(span), &program.wanted, cells);
-        if read.is_err() || cells.len() != program.wanted.len() {
-            let (field, trouble) = no_image(
-                &mapping::ROW_UNREADABLE,
-                "the row's bytes do not hold the columns that its table has",
-            );
-            return Err((product, field, trouble));
-        }
-        Ok(true)
-    }
-
-    fn matches(
-        &self,
-        product: &'a ProductProgram,
-        row: &RowView<'a, '_>,
-    ) -> Result<bool, FieldTrouble<'a>> {
-        match &product.filter {
-            None => Ok(true),
-            Some(filter) => filter
-                .holds(row, self.scratch)
-                .map_err(|e| ("where", Trouble::of_expression(e))),
-        }
-    }
-
-    fn insert(
-        &self,
-        product: &'a ProductProgram,
-        new: &RowView<'a, '_>,
-        output: &mut Output<'_>,
-    ) -> Result<(), FieldTrouble<'a>> {
-        if self.matches(product, new)? {
-            self.emit(product, new, &Outcome::State, output)?;
-        }
-        Ok(())
-    }
-
-    /// A row that may have been published and no longer is what it was gets a tombstone under the
-    /// key that it had.
-    fn update(
-        &self,
-        product: &'a ProductProgram,
-        new: &RowView<'a, '_>,
-        old: Option<&RowView<'a, '_>>,
-        old_key: &mut Vec<u8>,
-        output: &mut Output<'_>,
-    ) -> Result<(), FieldTrouble<'a>> {
-        let matches = self.matches(product, new)?;
-        // Only a whole old row proves that it never matched; one whose filter fails does not.
-        let may_be_published = match old {
-            Some(old) if self.program.before == Before::Whole => {
-                self.matches(product, old).unwrap_or(true)
-            }
-            _ => true,
-        };
-        if may_be_published && let Some(old) = old {
-            old_key.clear();
-            product.key(old, self.scratch, old_key)?;
-            let start = output.arena.bytes.len();
-            product.key(new, self.scratch, &mut output.arena.bytes)?;
-            let moved = output.arena.bytes[start..] != old_key[..];
-            output.arena.bytes.truncate(start);
-            if moved {
-                self.emit(product, old, &Outcome::Tombstone, output)?;
-                if !matches {
-                    return Ok(());
-                }
-            }
-        }
-        if matches {
-            self.emit(product, new, &Outcome::State, output)
-        } else if may_be_published {
-            self.emit(product, new, &Outcome::Tombstone, output)
-        } else {
-            Ok(())
-        }
-    }
-
-    fn emit(
-        &self,
-        product: &'a ProductProgram,
-        row: &RowView<'a, '_>,
-        outcome: &Outcome,
-        output: &mut Output<'_>,
-    ) -> Result<(), FieldTrouble<'a>> {
-        let transaction = output.transaction();
-        let bytes = &mut output.arena.bytes;
-        let start = bytes.len();
-        product.key(row, self.scratch, bytes)?;
-        let key = span(start, bytes.len());
-        let subject = if product.key_is_text() {
-            key
-        } else {
-            product.subject(row, self.scratch, bytes)?;
-            span(key.end as usize, bytes.len())
-        };
-        let value = match outcome {
-            Outcome::Tombstone => None,
-            Outcome::State => {
-                let start = bytes.len();
-                product.value(row, self.scratch, bytes)?;
-                Some(span(start, bytes.len()))
-            }
-        };
-        output
-            .record(product, transaction, key, subject, value)
-            .map_err(|trouble| ("", trouble))
-    }
-}
-
-fn no_image<'a>(code: &'static onramp_finding::Code, reason: &'static str) -> FieldTrouble<'a> {
-    let trouble = Trouble {
-        code,
-        reason,
-        slot: None,
-    };
-    ("", trouble)
-}
-
-fn span(start: usize, end: usize) -> Span {
-    Span {
-        start: start as u32,
-        end: end as u32,
     }
 }

@@ -38,13 +38,13 @@ fn exact_and_parsed_by_apache_avro() {
         r#"{"name":"at","type":{"type":"long","logicalType":"timestamp-micros"}},"#,
         r#"{"name":"kind","type":{"type":"enum","name":"OrdersDeliverToKind","symbols":["A"],"default":"A"}}]}}]}"#,
     );
-    assert_eq!(made.value_schema, expected);
+    assert_eq!(made.values[0].schema, expected);
     let key = made.key_schema.clone().unwrap();
     assert_eq!(
         key,
         r#"{"type":"record","name":"OrdersKey","namespace":"commerce","fields":[{"name":"id","type":"long"}]}"#
     );
-    Schema::parse_str(&made.value_schema).unwrap();
+    Schema::parse_str(&made.values[0].schema).unwrap();
     Schema::parse_str(&key).unwrap();
     assert_eq!(made.contract_hash.len(), 64);
     assert_eq!(made, contract(&product(HEAD, FIELDS)));

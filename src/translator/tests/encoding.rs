@@ -226,9 +226,9 @@ fn as_apache_avro_encodes() {
     described.columns.extend(twins);
     described.before = onramp_connector::BeforeImage::Whole;
     let product = product(HEAD, &with_optional_twins());
-    assert_eq!(product.fields.len(), 2 + 2 * PLAIN);
+    assert_eq!(product.records()[0].fields.len(), 2 + 2 * PLAIN);
     assert_eq!(onramp_translator::check(&product, &described), []);
-    let schema = Schema::parse_str(&contract(&product).value_schema).unwrap();
+    let schema = Schema::parse_str(&contract(&product).values[0].schema).unwrap();
     let layout = layout(&described);
     let translator = std::cell::RefCell::new(translator(&described, &[product], 1 << 20));
     proptest!(|(row in rows())| {

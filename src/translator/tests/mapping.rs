@@ -283,6 +283,6 @@ fn the_example_shop_has_no_error() {
             .unwrap();
         assert_eq!(check(product, table), []);
         let made = onramp_translator::contract(product);
-        apache_avro::Schema::parse_str(&made.value_schema).unwrap();
+        apache_avro::Schema::parse_str(&made.values[0].schema).unwrap();
     }
 }

@@ -272,6 +272,15 @@ pub static KEPT_MAPPING: Code = Code {
     remedy: "Write `on_mapping_change: backfill` to have every row published again; `onramp backfill PRODUCT` does the same later.",
 };
 
+/// A condition that no change fulfils.
+pub static NEVER: Code = Code {
+    id: "ONR-135",
+    title: "condition that never holds",
+    reason: "The condition compares `op` with words that no change has, or with two at once: the event would never come.",
+    example: "when: op == \"upsert\"",
+    remedy: "Compare `op` with \"insert\", \"update\" or \"delete\".",
+};
+
 /// Fixtures of a product that is not there.
 pub static FIXTURES_OF_NOTHING: Code = Code {
     id: "ONR-140",
@@ -313,5 +322,6 @@ pub const ALL: &[&Code] = &[
     &UNPUBLISHED_DRAFT,
     &OPEN_ADMIN,
     &KEPT_MAPPING,
+    &NEVER,
     &FIXTURES_OF_NOTHING,
 ];

@@ -191,6 +191,15 @@ pub static ROW_UNREADABLE: Code = Code {
     remedy: "Report it with the position; the gateway never guesses.",
 };
 
+/// The old row is needed.
+pub static OLD_ROW_NEEDED: Code = Code {
+    id: "ONR-328",
+    title: "old row needed",
+    reason: "Facts that compare a row with what it was, or tell of a deleted one, need the old row's columns in the log.",
+    example: "when: op == \"update\" && before.ord_stat != \"S\"   # of a table with REPLICA IDENTITY DEFAULT",
+    remedy: "Have the log hold whole old rows, on PostgreSQL: ALTER TABLE ... REPLICA IDENTITY FULL; it writes more log. Or let the event do without `before`.",
+};
+
 /// All of them, in order.
 pub const ALL: &[&Code] = &[
     &COLUMN_UNKNOWN,
@@ -214,4 +223,5 @@ pub const ALL: &[&Code] = &[
     &TRUNCATED,
     &ROW_TIME,
     &ROW_UNREADABLE,
+    &OLD_ROW_NEEDED,
 ];

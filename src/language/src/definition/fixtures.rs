@@ -64,6 +64,12 @@ const TEST: &[Key] = &[
 const EXPECTED: &[Key] = &[
     Key::optional("key", TEXT, "The event's key, where it is worth saying.").example("\"7\""),
     Key::optional(
+        "type",
+        Value::Text(Form::EventName),
+        "The event's type, of facts.",
+    )
+    .example("OrderPlaced"),
+    Key::optional(
         "event",
         Value::Tree,
         "The event's fields, all of them, each as text; nothing (or `null`) for null.",

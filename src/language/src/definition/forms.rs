@@ -3,7 +3,8 @@
 use onramp_finding::{Code, codes::files};
 
 use super::spelling::{
-    avro_name, duration, gateway_name, product_name, scalar, secret_name, size, slot_name, table,
+    avro_name, duration, event_name, gateway_name, product_name, scalar, secret_name, size,
+    slot_name, table,
 };
 use crate::product::Scalar;
 use crate::suggest::nearest;
@@ -19,6 +20,8 @@ pub(crate) enum Form {
     ProductName,
     FieldName,
     Symbol,
+    /// PascalCase: an Avro record's name.
+    EventName,
     SecretName,
     SlotName,
     Integer(i64, i64),
@@ -72,6 +75,7 @@ impl Form {
                 "name".into()
             }
             Form::Symbol => "symbol".into(),
+            Form::EventName => "name of an event".into(),
             Form::SecretName => "name of a key".into(),
             Form::Integer(min, max) => format!("whole number, {min} to {max}"),
             Form::Boolean => "`true` or `false`".into(),
@@ -96,6 +100,7 @@ impl Form {
             Form::GatewayName => "[a-z][a-z0-9_]{0,40}",
             Form::ProductName => "[a-z][a-z0-9-]*\\.[a-z][a-z0-9-]*\\.v[1-9][0-9]{0,8}",
             Form::FieldName | Form::Symbol => "[A-Za-z_][A-Za-z0-9_]*",
+            Form::EventName => "[A-Z][A-Za-z0-9]*",
             Form::SecretName => "[a-z][a-z0-9_]*",
             Form::SlotName => "[a-z0-9_]{1,63}",
             Form::Duration => "[0-9]+(ms|s|m|h|d)",
@@ -146,6 +151,13 @@ impl Form {
                 "an enum's symbol",
                 self,
                 "letters, digits and `_`, not beginning with a digit, as Avro asks",
+            ),
+            Form::EventName => named(
+                event_name(text),
+                text,
+                "an event's name",
+                self,
+                "letters and digits, the first a capital, e.g. `OrderPlaced`",
             ),
             Form::SecretName => named(
                 secret_name(text),

@@ -35,10 +35,7 @@ pub(crate) static PRODUCT: Cases = Cases {
         Case {
             title: "kind: events",
             words: &["events"],
-            keys: &[
-                Key::later("events", "The events, by name."),
-                Key::later("history", "Whether existing rows are published as inserts."),
-            ],
+            keys: EVENTS,
         },
         Case {
             title: "kind: outbox",
@@ -125,9 +122,47 @@ const KINDS: &[Word] = &[
         "entity",
         "The latest state of a thing under its key; a delete is a tombstone.",
     ),
-    Word::later("events", "Facts that follow from how rows change."),
+    Word::new(
+        "events",
+        "Facts that follow from how rows change, in the order in which they did.",
+    ),
     Word::later("outbox", "Events that the application already writes."),
 ];
+
+const KEY: Key = Key::optional(
+    "key",
+    Value::List(&Value::Text(Form::FieldName)),
+    "The fields that identify the thing, in order. Required unless the product is retired.",
+)
+.example("[order_id]");
+const KEY_FORMAT: Key = Key::optional(
+    "key_format",
+    Value::Words(KEY_FORMATS),
+    "How the key's bytes are made.",
+)
+.default("string");
+const ROW_ERROR: Key = Key::optional(
+    "on_error",
+    Value::Words(ON_ERROR),
+    "What a row does that cannot be translated.",
+)
+.default("stop");
+const TRUNCATE: Key = Key::optional(
+    "on_truncate",
+    Value::Words(ON_TRUNCATE),
+    "What a TRUNCATE of the table does.",
+)
+.default("stop");
+const MAPPING_CHANGE: Key = Key::optional(
+    "on_mapping_change",
+    Value::Words(ON_MAPPING_CHANGE),
+    "What becomes of events that an older mapping gave. A published product whose mapping changed needs it.",
+);
+const TOAST: Key = Key::optional(
+    "unchanged_toast",
+    Value::Words(UNCHANGED_TOAST),
+    "Accepts a table whose updates may leave a large value out, which would be refused otherwise.",
+);
 
 const ENTITY: &[Key] = &[
     Key::optional(
@@ -135,45 +170,17 @@ const ENTITY: &[Key] = &[
         Value::Map(ENTITY_SOURCE),
         "Where its rows come from. Required unless the product is retired.",
     ),
-    Key::optional(
-        "key",
-        Value::List(&Value::Text(Form::FieldName)),
-        "The fields that identify the thing, in order. Required unless the product is retired.",
-    )
-    .example("[order_id]"),
-    Key::optional(
-        "key_format",
-        Value::Words(KEY_FORMATS),
-        "How the key's bytes are made.",
-    )
-    .default("string"),
+    KEY,
+    KEY_FORMAT,
     Key::optional(
         "key_unique",
         Value::Map(KEY_UNIQUE),
         "Says that the key tells rows apart though no index of the table proves it. It must at every moment, after each statement as at each commit: of two rows with one key the topic keeps the one told last, and when one of them goes, its tombstone takes the key away.",
     ),
-    Key::optional(
-        "on_error",
-        Value::Words(ON_ERROR),
-        "What a row does that cannot be translated.",
-    )
-    .default("stop"),
-    Key::optional(
-        "on_truncate",
-        Value::Words(ON_TRUNCATE),
-        "What a TRUNCATE of the table does.",
-    )
-    .default("stop"),
-    Key::optional(
-        "on_mapping_change",
-        Value::Words(ON_MAPPING_CHANGE),
-        "What becomes of events that an older mapping gave. A published product whose mapping changed needs it.",
-    ),
-    Key::optional(
-        "unchanged_toast",
-        Value::Words(UNCHANGED_TOAST),
-        "Accepts a table whose updates may leave a large value out, which would be refused otherwise.",
-    ),
+    ROW_ERROR,
+    TRUNCATE,
+    MAPPING_CHANGE,
+    TOAST,
     Key::optional(
         "fields",
         Value::Fields,
@@ -189,8 +196,48 @@ const ENTITY: &[Key] = &[
     ),
 ];
 
+/// Facts.
+const EVENTS: &[Key] = &[
+    Key::optional(
+        "source",
+        Value::Map(&[TABLE]),
+        "Whose changes they follow from. Required unless the product is retired.",
+    ),
+    KEY,
+    KEY_FORMAT,
+    ROW_ERROR,
+    TRUNCATE,
+    MAPPING_CHANGE,
+    TOAST,
+    Key::optional(
+        "events",
+        Value::Named(Form::EventName, &Value::Map(EVENT)),
+        "The types of facts, by name. A change gives none, one or several, in this order. Required unless the product is retired.",
+    ),
+    Key::later("history", "Whether existing rows are published as inserts."),
+];
+
+const EVENT: &[Key] = &[
+    Key::optional("doc", TEXT, "What has happened; it becomes the schema's `doc`.")
+        .example("A customer has placed an order."),
+    Key::optional(
+        "when",
+        Value::Text(Form::Expression),
+        "An expression over `before`, `after`, `op` (`\"insert\"`, `\"update\"`, `\"delete\"`) and `tx`: which changes give it. Every one where it is not said.",
+    )
+    .example("op == \"update\" && before.ord_stat != \"S\" && after.ord_stat == \"S\""),
+    Key::required(
+        "fields",
+        Value::Fields,
+        "Its fields, the key's among them. `from` is the row as it is after the change; of a delete, as it was.",
+    ),
+];
+
+const TABLE: Key = Key::required("table", Value::Text(Form::Table), "Schema and table.")
+    .example("public.ordr_hdr");
+
 const ENTITY_SOURCE: &[Key] = &[
-    Key::required("table", Value::Text(Form::Table), "Schema and table.").example("public.ordr_hdr"),
+    TABLE,
     Key::optional(
         "where",
         Value::Text(Form::Expression),
@@ -348,7 +395,7 @@ const FROM: Key = Key::optional(
 const EXPR: Key = Key::optional(
     "expr",
     Value::Text(Form::Expression),
-    "An expression over `row`. Exactly one of `from` and `expr`.",
+    "An expression: over `row` in an entity; over `before`, `after`, `op` and `tx` in facts. Exactly one of `from` and `expr`.",
 )
 .example("\"'CUST-' + string(row.cust_no)\"");
 

@@ -18,6 +18,15 @@ pub(crate) fn avro_name(text: &str) -> bool {
     )
 }
 
+/// `[A-Z][A-Za-z0-9]*`
+pub(super) fn event_name(text: &str) -> bool {
+    begins(
+        text,
+        |c| c.is_ascii_uppercase(),
+        |c| c.is_ascii_alphanumeric(),
+    )
+}
+
 fn lower_word(text: &str, extra: char) -> bool {
     begins(text, |c| c.is_ascii_lowercase(), |_| true)
         && text

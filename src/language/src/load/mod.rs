@@ -15,7 +15,7 @@ use onramp_finding::{Finding, Place, Severity, SourceFile, Span, codes::files};
 
 use crate::definition::GATEWAY;
 use crate::faults::Faults;
-use crate::read::{self, Surroundings};
+use crate::read::{self, Surroundings, Within};
 use crate::yaml::{self, Content, MAX_BYTES, Node};
 use crate::{Fixtures, Gateway, Product};
 
@@ -98,6 +98,7 @@ pub fn read(path: &Path, overrides: &Overrides) -> Reading {
     let around = Surroundings {
         keys: &keys,
         drafts: root.text_at(&["drafts"]) == Some("true"),
+        within: Within::Entity,
     };
     let mut products: Vec<Product> = Vec::new();
     let mut names: HashMap<String, String> = HashMap::new();

@@ -147,7 +147,7 @@ fn shape(
         // Refused by name while the file was checked.
         "array" => None,
         "enum" => {
-            let source = source::source(entry, word, faults);
+            let source = source::source(entry, word, around.within, faults);
             let (values, default, otherwise) = enumeration(node, optional, faults)?;
             Some(Shape::Enum {
                 values,
@@ -157,7 +157,7 @@ fn shape(
             })
         }
         _ => {
-            let source = source::source(entry, word, faults);
+            let source = source::source(entry, word, around.within, faults);
             Some(Shape::Scalar {
                 r#type: faults.spanned(type_node, scalar(word)?),
                 source: source?,

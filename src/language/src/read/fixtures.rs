@@ -165,13 +165,18 @@ fn expected(node: &Node, faults: &mut Faults) -> Option<Expected> {
         .into_iter()
         .filter(|key| node.get(key).is_some())
         .collect();
+    let alone = node.get("key").is_none() && node.get("type").is_none();
     match has[..] {
         ["event"] => {
-            let event = tree(node.get("event")?, faults);
-            Some(Expected::Event(said("key"), event))
+            let value = tree(node.get("event")?, faults);
+            Some(Expected::Event {
+                key: said("key"),
+                r#type: said("type"),
+                value,
+            })
         }
-        ["tombstone"] if node.get("key").is_none() => Some(Expected::Tombstone(said("tombstone")?)),
-        ["fails"] if node.get("key").is_none() => Some(Expected::Fails(said("fails")?)),
+        ["tombstone"] if alone => Some(Expected::Tombstone(said("tombstone")?)),
+        ["fails"] if alone => Some(Expected::Fails(said("fails")?)),
         [] if !node.entries().is_empty()
             && kinds.iter().any(|k| crate::check::misspelt(node, k)) =>
         {
@@ -185,7 +190,7 @@ fn expected(node: &Node, faults: &mut Faults) -> Option<Expected> {
                     "what is expected is not one thing",
                 )
                 .remedy(
-                    "write one of `event` (with `key`, where it is worth saying), `tombstone` and `fails`",
+                    "write one of `event` (with `key` and `type`, where they are worth saying), `tombstone` and `fails`",
                 );
             None
         }

@@ -1,6 +1,7 @@
 //! From checked trees to the language's structs: defaults, and the rules across keys.
 
 pub(crate) mod address;
+mod events;
 mod field;
 mod fixtures;
 mod gateway;
@@ -10,3 +11,4 @@ mod source;
 pub(crate) use fixtures::fixtures;
 pub(crate) use gateway::gateway;
 pub(crate) use product::{Surroundings, product};
+pub(crate) use source::Within;

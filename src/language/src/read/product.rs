@@ -2,22 +2,26 @@
 
 use onramp_finding::{Finding, Severity, codes::files};
 
-use super::{field, source};
+use super::source::Within;
+use super::{events, field, source};
 use crate::check;
 use crate::definition::{PRODUCT, duration, product_name, table};
 use crate::faults::Faults;
 use crate::yaml::Node;
 use crate::{
-    Compatibility, Field, KeyFormat, OnMappingChange, OnTruncate, Product, ProductName, Protect,
-    Retention, Scalar, Shape, Sla, Spanned, Status,
+    Compatibility, Field, KeyFormat, Kind, OnMappingChange, OnTruncate, Product, ProductName,
+    Protect, Retention, Scalar, Shape, Sla, Spanned, Status,
 };
 
 /// What a product file must know of its gateway.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Surroundings<'g> {
     /// The names under the gateway's `keys`.
     pub(crate) keys: &'g [String],
     /// The gateway's `drafts`.
     pub(crate) drafts: bool,
+    /// What expressions speak of.
+    pub(crate) within: Within,
 }
 
 /// The product; none where something that it needs is missing.
@@ -31,7 +35,7 @@ pub(crate) fn product(
         .and_then(|n| Some(faults.spanned(n, product_name(n.text()?)?)));
     faults.product = name.as_ref().map(|n| n.value.to_string());
     let kind = root.text_at(&["kind"]);
-    if root.get("derive_from").is_some() || matches!(kind, Some("events" | "outbox")) {
+    if root.get("derive_from").is_some() || kind == Some("outbox") {
         refuse_whole(root, faults);
         return None;
     }
@@ -48,11 +52,16 @@ pub(crate) fn product(
         kind
     };
     check::cases(root, &PRODUCT, decides, "", faults);
-    needed(root, status, faults);
-    let fields = root
-        .get("fields")
-        .map_or_else(Vec::new, |node| field::fields(node, around, faults));
-    let key = key(root, &fields, faults);
+    needed(root, status, kind == Some("events"), faults);
+    let kind = match kind {
+        Some("events") => events::events(root, around, faults),
+        _ => Kind::Entity {
+            fields: root
+                .get("fields")
+                .map_or_else(Vec::new, |node| field::fields(node, around, faults)),
+        },
+    };
+    let key = key(root, &kind, faults);
     let name = name?;
     // A status that was misspelt has a finding of its own.
     let said_draft = match root.text_at(&["status"]) {
@@ -73,7 +82,8 @@ pub(crate) fn product(
     let filter = spanned(&["source", "where"], faults);
     if let Some(filter) = &filter {
         let remedy = "compare it with something, e.g. `== \"Y\"`";
-        source::expression(filter, &[onramp_expression::Type::Bool], remedy, faults);
+        let wanted = &[onramp_expression::Type::Bool];
+        source::expression(filter, around.within, wanted, remedy, faults);
     }
     kept_mapping(root, faults);
     Some(Product {
@@ -105,7 +115,7 @@ pub(crate) fn product(
             _ => None,
         },
         accept_unchanged_toast: root.get("unchanged_toast").is_some(),
-        fields,
+        kind,
         name,
     })
 }
@@ -156,12 +166,12 @@ fn refuse_whole(root: &Node, faults: &mut Faults) {
             )
             .because("the whole file depends on it")
             .remedy(
-                "keep the file out of the gateway's `products` for now; `kind: entity` is built",
+                "keep the file out of the gateway's `products` for now; `kind: entity` and `kind: events` are built",
             );
     }
 }
 
-fn needed(root: &Node, status: Status, faults: &mut Faults) {
+fn needed(root: &Node, status: Status, facts: bool, faults: &mut Faults) {
     if status == Status::Retired {
         return;
     }
@@ -180,8 +190,18 @@ fn needed(root: &Node, status: Status, faults: &mut Faults) {
     }
     need("source", "{ table: public.ordr_hdr }");
     need("key", "[order_id]");
-    need("fields", "{ order_id: { type: long, from: ord_no } }");
-    for (key, what) in [("key", "field"), ("fields", "field")] {
+    let records = match facts {
+        true => ("events", "event"),
+        false => ("fields", "field"),
+    };
+    match facts {
+        true => need(
+            "events",
+            "{ OrderPlaced: { when: op == \"insert\", fields: … } }",
+        ),
+        false => need("fields", "{ order_id: { type: long, from: ord_no } }"),
+    }
+    for (key, what) in [("key", "field"), records] {
         let Some(node) = root.get(key) else { continue };
         let empty = match key {
             "key" => matches!(&node.content, crate::yaml::Content::List(items) if items.is_empty()),
@@ -205,7 +225,11 @@ fn draft(root: &Node, name: &Spanned<ProductName>, faults: &mut Faults) {
         .remedy("set `status: active` when it is ready, or `drafts: true` in a test system's gateway file");
 }
 
-fn key(root: &Node, fields: &[Field], faults: &mut Faults) -> Vec<Spanned<String>> {
+fn key(root: &Node, kind: &Kind, faults: &mut Faults) -> Vec<Spanned<String>> {
+    let fields = match kind {
+        Kind::Entity { fields } => fields,
+        Kind::Events { events } => return events::key(root, events, faults),
+    };
     let mut key: Vec<Spanned<String>> = Vec::new();
     for node in root.get("key").map_or(&[][..], Node::items) {
         let Some(name) = node.text() else { continue };
@@ -236,7 +260,7 @@ fn key(root: &Node, fields: &[Field], faults: &mut Faults) -> Vec<Spanned<String
     key
 }
 
-fn unfit(field: &Field) -> Option<String> {
+pub(super) fn unfit(field: &Field) -> Option<String> {
     if field.optional {
         return Some("it is optional, and a key is always there".into());
     }

@@ -1,7 +1,7 @@
 //! Where a field's value comes from, and how a text becomes a date or time.
 
 use jiff::tz::TimeZone;
-use onramp_expression::Type;
+use onramp_expression::{Type, Variables};
 use onramp_finding::{
     Finding,
     codes::{expression, files},
@@ -13,7 +13,12 @@ use crate::yaml::{Entry, Node};
 use crate::{Ambiguous, Moment, Parse, Scalar, Source, Spanned, TimeFormat};
 
 /// The source of a field of some type; exactly one of `from` and `expr`.
-pub(crate) fn source(entry: &Entry, word: &str, faults: &mut Faults) -> Option<Source> {
+pub(crate) fn source(
+    entry: &Entry,
+    word: &str,
+    within: Within,
+    faults: &mut Faults,
+) -> Option<Source> {
     let node = &entry.value;
     match (node.get("from"), node.get("expr")) {
         (Some(_), Some(expr)) => {
@@ -59,7 +64,7 @@ pub(crate) fn source(entry: &Entry, word: &str, faults: &mut Faults) -> Option<S
             }
             let text = faults.spanned(expression, expression.text()?.to_owned());
             let (wanted, remedy) = gives(word);
-            self::expression(&text, wanted, remedy, faults);
+            self::expression(&text, within, wanted, remedy, faults);
             Some(Source::Expression(text))
         }
         (Some(column), None) => Some(Source::Column {
@@ -69,15 +74,51 @@ pub(crate) fn source(entry: &Entry, word: &str, faults: &mut Faults) -> Option<S
     }
 }
 
-/// Checks an expression of an entity as far as that goes without the table's columns; `wanted` are
+/// Where an expression stands, which says what it may speak of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Within {
+    /// In an entity.
+    Entity,
+    /// In facts.
+    Events,
+}
+
+impl Within {
+    fn variables(self) -> Variables {
+        match self {
+            Within::Entity => Variables::entity(),
+            Within::Events => Variables::events(),
+        }
+    }
+
+    /// What it is called, why there is no more, and what to write.
+    fn told(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Within::Entity => (
+                "an entity",
+                "an entity sees the row as it is now, so that snapshot, log and replay give the same event",
+                "write `row.COLUMN`",
+            ),
+            Within::Events => (
+                "facts",
+                "facts follow from a change: the row before and after it, the operation, the transaction",
+                "write `before.COLUMN`, `after.COLUMN`, `op`, or `tx.id`, `tx.position`, `tx.committed_at`",
+            ),
+        }
+    }
+}
+
+/// Checks an expression as far as that goes without the table's columns; `wanted` are
 /// the types that it may give, `remedy` says what to do where it gives another.
 pub(crate) fn expression(
     text: &Spanned<String>,
+    within: Within,
     wanted: &[Type],
     remedy: &str,
     faults: &mut Faults,
 ) {
-    let names = match onramp_expression::check(&text.value, "row", wanted) {
+    let variables = within.variables();
+    let names = match onramp_expression::check(&text.value, &variables, wanted) {
         Ok(names) => names,
         Err(found) => {
             for fault in found {
@@ -93,14 +134,12 @@ pub(crate) fn expression(
             return;
         }
     };
-    for name in names.into_iter().filter(|n| n.variable != "row") {
-        let message = format!("`{}` is not known in an entity", name.variable);
+    let (here, reason, remedy) = within.told();
+    for name in names.into_iter().filter(|n| !variables.has(&n.variable)) {
+        let message = format!("`{}` is not known in {here}", name.variable);
         let place = text.place_within(name.at);
         let finding = Finding::error(&expression::UNKNOWN_NAME, place, message);
-        faults
-            .add(finding)
-            .because("an entity sees the row as it is now, so that snapshot, log and replay give the same event")
-            .remedy("write `row.COLUMN`");
+        faults.add(finding).because(reason).remedy(remedy);
     }
 }
 

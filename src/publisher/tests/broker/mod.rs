@@ -106,8 +106,10 @@ impl Gateway {
             topic: self.topic.clone(),
             partitions: self.pinned[0].partitions,
             source: format!("/onramp/{}/test.orders.v1", self.name),
-            event_type: "test.orders.v1".into(),
-            data_schema: "http://registry/schemas/ids/7".into(),
+            types: vec![onramp_event::EventType {
+                name: "test.orders.v1".into(),
+                data_schema: "http://registry/schemas/ids/7".into(),
+            }],
         }
     }
 
@@ -226,6 +228,7 @@ pub(crate) fn arena(
         let key_span = arena.push(key.as_bytes());
         let value = value.map(|v| arena.push(v.as_bytes()));
         arena.records.push(Record {
+            r#type: 0,
             route: RouteId(0),
             partition: onramp_event::partition(key.as_bytes(), partitions),
             transaction: 0,

@@ -165,7 +165,7 @@ pub(crate) fn translator(
             route: RouteId(n as u16),
             product: Arc::new(product.clone()),
             encoding: Encoding {
-                value_schema_id: 7,
+                value_schema_ids: vec![7, 8, 9],
                 key_schema_id: Some(8),
                 partitions: 3,
                 header_bytes: 0,

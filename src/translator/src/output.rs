@@ -1,0 +1,121 @@
+//! Where events go: an arena, with what is said of their transaction and how many it has given.
+
+use onramp_event::{Arena, Origin, Record, Span, Transaction, partition};
+use onramp_finding::codes::mapping;
+
+use crate::change;
+use crate::program::ProductProgram;
+use crate::step::Trouble;
+
+/// What is said of it.
+#[derive(Debug)]
+pub(crate) struct Stated {
+    pub(crate) origin: Origin,
+    pub(crate) place: Vec<u8>,
+    pub(crate) id: Vec<u8>,
+    pub(crate) committed_at_us: i64,
+}
+
+/// What it has given so far.
+#[derive(Debug)]
+pub(crate) struct Given {
+    /// Its index in the arena that is being filled.
+    pub(crate) in_arena: Option<u32>,
+    /// By route: how many events it has given.
+    pub(crate) ordinals: Vec<u64>,
+}
+
+impl Stated {
+    /// As facts see it; None of rows that were there already.
+    pub(crate) fn transaction(&self) -> Option<change::Transaction<'_>> {
+        match self.origin {
+            Origin::Snapshot => None,
+            Origin::Log(_) => Some(change::Transaction {
+                // Both are digits and signs of the connector's own.
+                id: std::str::from_utf8(&self.id).unwrap_or_default(),
+                position: std::str::from_utf8(&self.place).unwrap_or_default(),
+                committed_at_us: self.committed_at_us,
+            }),
+        }
+    }
+}
+
+/// Where events go.
+pub(crate) struct Output<'o> {
+    pub(crate) arena: &'o mut Arena,
+    pub(crate) stated: &'o Stated,
+    pub(crate) given: &'o mut Given,
+    pub(crate) row_bytes: usize,
+}
+
+impl Output<'_> {
+    pub(crate) fn mark(&self) -> (usize, usize) {
+        (self.arena.bytes.len(), self.arena.records.len())
+    }
+
+    /// Takes back a row's events and their ordinals.
+    pub(crate) fn back_to(&mut self, (bytes, records): (usize, usize)) {
+        for record in self.arena.records.drain(records..).rev() {
+            self.given.ordinals[record.route.0 as usize] = record.ordinal;
+        }
+        // The transaction's own bytes may lie beyond the mark.
+        let stated = self.given.in_arena.map_or(0, |at| {
+            let transaction = &self.arena.transactions[at as usize];
+            transaction.place.end.max(transaction.id.end) as usize
+        });
+        self.arena.bytes.truncate(bytes.max(stated));
+    }
+
+    /// The current transaction's index, stated in this arena if it was not yet.
+    pub(crate) fn transaction(&mut self) -> u32 {
+        if let Some(index) = self.given.in_arena {
+            return index;
+        }
+        let stated = Transaction {
+            origin: self.stated.origin,
+            place: self.arena.push(&self.stated.place),
+            id: self.arena.push(&self.stated.id),
+            committed_at_us: self.stated.committed_at_us,
+        };
+        let index = self.arena.transactions.len() as u32;
+        self.arena.transactions.push(stated);
+        self.given.in_arena = Some(index);
+        index
+    }
+
+    pub(crate) fn record(
+        &mut self,
+        product: &ProductProgram,
+        r#type: u16,
+        transaction: u32,
+        (key, subject): (Span, Span),
+        value: Option<Span>,
+    ) -> Result<(), Trouble> {
+        let bytes = key.len()
+            + value.map_or(0, Span::len)
+            + subject.len()
+            + self.stated.place.len()
+            + self.stated.id.len()
+            + product.header_bytes;
+        if bytes > self.row_bytes {
+            return Err(Trouble {
+                code: &mapping::ROW_TOO_LARGE,
+                reason: mapping::ROW_TOO_LARGE.reason,
+                slot: None,
+            });
+        }
+        let ordinal = &mut self.given.ordinals[product.route.0 as usize];
+        self.arena.records.push(Record {
+            route: product.route,
+            r#type,
+            partition: partition(self.arena.slice(key), product.partitions),
+            transaction,
+            ordinal: *ordinal,
+            key,
+            subject,
+            value,
+        });
+        *ordinal += 1;
+        Ok(())
+    }
+}
