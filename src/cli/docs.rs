@@ -61,7 +61,7 @@ fn documented(arguments: &Arguments, reading: &Reading, gateway: &Gateway) -> Ex
             match document.write(folder) {
                 Ok(()) => text.push_str(&format!("{}\n", folder.join(&document.file).display())),
                 Err(finding) => {
-                    return report::refused(report.format, Kind::Configuration, &[finding]);
+                    return report::refused(report.format, Kind::Configuration, &[*finding]);
                 }
             }
         }
@@ -111,15 +111,15 @@ fn made(arguments: &Arguments, gateway: &Gateway, products: &[&Product]) -> Vec<
 }
 
 impl Document {
-    fn write(&self, folder: &Path) -> Result<(), Finding> {
+    fn write(&self, folder: &Path) -> Result<(), Box<Finding>> {
         let path = folder.join(&self.file);
         std::fs::create_dir_all(folder)
             .and_then(|()| std::fs::write(&path, &self.text))
             .map_err(|error| {
                 let place = Place::Path(path.display().to_string());
-                Finding::error(&NOT_WRITTEN, place, "the file cannot be written")
-                    .because(error.to_string())
-                    .remedy(NOT_WRITTEN.remedy)
+                let finding = Finding::error(&NOT_WRITTEN, place, "the file cannot be written");
+                let finding = finding.because(error.to_string());
+                Box::new(finding.remedy(NOT_WRITTEN.remedy))
             })
     }
 
