@@ -12,6 +12,7 @@ mod health;
 mod logs;
 mod operate;
 mod plan;
+mod quarantine;
 mod released;
 mod run;
 mod status;

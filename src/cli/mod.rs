@@ -5,6 +5,7 @@ mod docs;
 mod files;
 mod named;
 mod plan;
+mod quarantine;
 mod release;
 pub(crate) mod report;
 mod test;
@@ -52,6 +53,7 @@ Exit codes: 0 stopped as told, 64 configuration, 65 data, 66 source, 67 broker,
     Test(test::Arguments),
     Plan(plan::Arguments),
     Docs(docs::Arguments),
+    Quarantine(quarantine::Arguments),
     /// Tells how the gateway fares: phase, position, lag, each product's history, gaps.
     ///
     /// Asks the gateway that runs, by its admin endpoint. Where none answers, reads progress from
@@ -158,6 +160,7 @@ pub fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Docs(arguments) => docs::run(&arguments),
+        Command::Quarantine(arguments) => quarantine::run(&arguments),
         Command::Status { files, format } => {
             files.with_gateway(format, |gateway| operate::status(&gateway, format))
         }

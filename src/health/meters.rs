@@ -5,7 +5,7 @@ use metrics::{describe_counter, describe_gauge, describe_histogram, gauge};
 
 use super::Seen;
 
-const COUNTERS: [(&str, &str); 6] = [
+const COUNTERS: [(&str, &str); 8] = [
     (
         "onramp_rows_total",
         "Changed rows read from the log and committed.",
@@ -17,6 +17,14 @@ const COUNTERS: [(&str, &str); 6] = [
     (
         "onramp_event_bytes_total",
         "Bytes of committed events, keys, values and headers, by product.",
+    ),
+    (
+        "onramp_quarantined_total",
+        "Rows that a product could not carry, committed to its quarantine topic.",
+    ),
+    (
+        "onramp_quarantined_bytes_total",
+        "Bytes of committed quarantine records, by product.",
     ),
     ("onramp_commits_total", "Kafka transactions committed."),
     ("onramp_aborts_total", "Kafka transactions aborted."),

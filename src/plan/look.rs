@@ -225,7 +225,7 @@ impl Look<'_> {
         let state = |p: &Product| self.seen.as_ref()?.products.get(&p.name.value.to_string());
         let specs: Vec<_> = products::published(self.gateway)
             .into_iter()
-            .map(|p| contracts::topic_spec(p, state(p)))
+            .flat_map(|p| contracts::topic_specs(p, state(p)))
             .collect();
         let (kafka, name) = (kafka.clone(), self.gateway.name.value.clone());
         let asked = blocking(move || {

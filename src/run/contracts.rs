@@ -15,7 +15,7 @@ use onramp_publisher::{HistoryRecord, Kafka, claims};
 use onramp_registry::{
     Level, RegistryClient, key_subject, publish_contract, record_subject, value_subject,
 };
-use onramp_translator::{Contract, Encoding, Mapped, TableMapping, ValueSchema};
+use onramp_translator::{Contract, Encoding, Mapped, QuarantineRoute, TableMapping, ValueSchema};
 
 use super::attempt::{Context, blocking};
 use super::history::decide::{Known, decide};
@@ -28,6 +28,7 @@ pub(super) struct Published {
     value_schema_ids: Vec<u32>,
     key_schema_id: Option<u32>,
     topic: Pinned,
+    quarantine: Option<Pinned>,
 }
 
 /// What streaming begins with.
@@ -119,7 +120,7 @@ pub(super) async fn publish(
         let (Some(values), Some(key)) = (values, key.map_or(Some(None), |id| id.map(Some))) else {
             continue;
         };
-        specs.push(topic_spec(product, state));
+        specs.extend(topic_specs(product, state));
         schemas.push((contract, values, key));
     }
     if let Some(failure) = all(refused) {
@@ -142,18 +143,27 @@ pub(super) async fn publish(
     for finding in &ensured.findings {
         tracing::warn!(code = finding.code.id, "{}", finding.message);
     }
-    Ok(schemas
-        .into_iter()
-        .zip(ensured.topics)
-        .map(
-            |((contract, value_schema_ids, key_schema_id), topic)| Published {
-                contract,
-                value_schema_ids,
-                key_schema_id,
-                topic,
-            },
-        )
-        .collect())
+    let mut topics = ensured.topics.into_iter();
+    let mut published = Vec::with_capacity(schemas.len());
+    for (product, (contract, value_schema_ids, key_schema_id)) in
+        context.published().into_iter().zip(schemas)
+    {
+        let (Some(topic), quarantine) = (
+            topics.next(),
+            product.quarantine_topic().and_then(|_| topics.next()),
+        ) else {
+            let message = "a topic was not made and not refused";
+            return Err(Failure::internal(&running::INTERNAL, message));
+        };
+        published.push(Published {
+            contract,
+            value_schema_ids,
+            key_schema_id,
+            topic,
+            quarantine,
+        });
+    }
+    Ok(published)
 }
 
 /// The subject of a value's schema.
@@ -172,19 +182,28 @@ pub(crate) fn published_before(state: Option<&ProductState>, value: &ValueSchema
     })
 }
 
-/// The topic that a product needs.
-pub(crate) fn topic_spec(product: &Product, state: Option<&ProductState>) -> TopicSpec {
-    let topic = product.name.value.to_string();
-    TopicSpec {
-        product: topic.clone(),
-        topic,
+/// The topics that a product needs: its own, and that of its rows that cannot be translated.
+pub(crate) fn topic_specs(product: &Product, state: Option<&ProductState>) -> Vec<TopicSpec> {
+    let name = product.name.value.to_string();
+    let own = TopicSpec {
+        product: name.clone(),
+        topic: name.clone(),
         keeping: match product.is_entity() {
             true => Keeping::LastOfEachKey,
             false => Keeping::Everything,
         },
         partitions: state.map(|s| s.partitions),
         topic_id: state.and_then(|s| s.topic_id.clone()),
-    }
+    };
+    let quarantine = product.quarantine_topic().map(|topic| TopicSpec {
+        product: name,
+        topic,
+        keeping: Keeping::Everything,
+        // In the order in which they failed.
+        partitions: Some(1),
+        topic_id: None,
+    });
+    std::iter::once(own).chain(quarantine).collect()
 }
 
 /// Routes and a translator for what was published, and the states to write down.
@@ -276,14 +295,30 @@ pub(super) fn plan(
             partitions: published.topic.partitions,
             source: format!("onramp/{}/{name}", gateway.name.value),
             types,
+            quarantine: false,
+        };
+        pinned.extend(published.quarantine.clone());
+        let quarantine = published.quarantine.map(|topic| Route {
+            product: name.clone(),
+            topic: topic.topic.clone(),
+            partitions: topic.partitions,
+            source: route.source.clone(),
+            types: vec![EventType {
+                name: topic.topic.clone(),
+                data_schema: String::new(),
+            }],
+            quarantine: true,
+        });
+        let of_quarantine = match &quarantine {
+            None => None,
+            Some(quarantine) => Some(QuarantineRoute {
+                route: route_id(routes.len() + 1)?,
+                partitions: quarantine.partitions,
+            }),
         };
         let mapped = Mapped {
-            route: RouteId(u16::try_from(routes.len()).map_err(|_| {
-                Failure::internal(
-                    &running::INTERNAL,
-                    "more products than routes can be numbered",
-                )
-            })?),
+            route: route_id(routes.len())?,
+            quarantine: of_quarantine,
             product: Arc::new(product.clone()),
             encoding: Encoding {
                 value_schema_ids: published.value_schema_ids,
@@ -293,6 +328,7 @@ pub(super) fn plan(
             },
         };
         routes.push(route);
+        routes.extend(quarantine);
         let table = ident(product);
         if let Some(mapping) = mappings.iter_mut().find(|m| m.table.name == table) {
             mapping.products.push(mapped);
@@ -330,6 +366,14 @@ pub(super) fn plan(
         mappings,
         keys,
     })
+}
+
+fn route_id(number: usize) -> Result<RouteId, Failure> {
+    let number = u16::try_from(number).map_err(|_| {
+        let message = "more topics than routes can be numbered";
+        Failure::internal(&running::INTERNAL, message)
+    })?;
+    Ok(RouteId(number))
 }
 
 /// The ids of facts' schemas by type; those of types that are gone stay known.

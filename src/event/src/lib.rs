@@ -46,6 +46,8 @@ pub struct Route {
     pub source: String,
     /// Its types of events; an entity's one.
     pub types: Vec<EventType>,
+    /// Whether it is the topic of the product's rows that cannot be carried: JSON, without a schema.
+    pub quarantine: bool,
 }
 
 /// What all events of one type have in common.

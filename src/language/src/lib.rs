@@ -25,9 +25,9 @@ pub use gateway::{
 };
 pub use load::{Loaded, Overrides, Reading, load, read};
 pub use product::{
-    Ambiguous, Compatibility, EventType, Field, KeyFormat, Kind, OnMappingChange, OnTruncate,
-    Otherwise, Parse, Product, ProductName, Protect, Record, Retention, Scalar, Shape, Sla, Source,
-    Status,
+    Ambiguous, Compatibility, EventType, Field, KeyFormat, Kind, OnError, OnMappingChange,
+    OnTruncate, Otherwise, Parse, Product, ProductName, Protect, Record, Retention, Scalar, Shape,
+    Sla, Source, Status,
 };
 pub use secret::Secret;
 pub use spanned::Spanned;

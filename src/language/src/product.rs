@@ -76,6 +76,15 @@ pub enum KeyFormat {
     Avro,
 }
 
+/// What a row does that cannot be translated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnError {
+    /// The gateway stops before it.
+    Stop,
+    /// It goes to the product's quarantine topic.
+    Quarantine,
+}
+
 /// What a TRUNCATE of the table does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnTruncate {
@@ -180,6 +189,8 @@ pub struct Product {
     pub key_format: KeyFormat,
     /// `key_unique.reason`.
     pub key_unique: Option<Spanned<String>>,
+    /// `on_error`.
+    pub on_error: OnError,
     /// `on_truncate`.
     pub on_truncate: OnTruncate,
     /// `on_mapping_change`, where it is said.
@@ -201,6 +212,11 @@ impl Product {
                 events.iter().map(record).collect()
             }
         }
+    }
+
+    /// The topic of its rows that cannot be translated; None where they stop the gateway.
+    pub fn quarantine_topic(&self) -> Option<String> {
+        (self.on_error == OnError::Quarantine).then(|| format!("{}.quarantine", self.name.value))
     }
 
     /// Whether its topic keeps the latest state of each key, and is filled with what was there.

@@ -96,11 +96,17 @@ impl Headers {
             let r#type = route.types.get(usize::from(record.r#type));
             if let Some(r#type) = r#type {
                 add(c"ce_type", r#type.name.as_bytes());
-                add(c"ce_dataschema", r#type.data_schema.as_bytes());
+                if !route.quarantine {
+                    add(c"ce_dataschema", r#type.data_schema.as_bytes());
+                }
             }
             add(c"ce_time", &self.time);
             add(c"ce_subject", arena.slice(record.subject));
-            add(c"content-type", b"application/avro");
+            let content: &[u8] = match route.quarantine {
+                true => b"application/json",
+                false => b"application/avro",
+            };
+            add(c"content-type", content);
         }
         if snapshot {
             add(c"onramp_op", b"snapshot");

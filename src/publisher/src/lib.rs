@@ -30,6 +30,7 @@ mod open;
 mod producer;
 pub mod progress;
 mod publish;
+pub mod quarantine;
 mod reader;
 pub mod scan;
 mod settings;

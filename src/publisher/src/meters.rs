@@ -26,11 +26,24 @@ pub(crate) struct Meters {
 
 impl Meters {
     pub(crate) fn new(routes: &[Route]) -> Meters {
-        let of_route = |route: &Route| OfRoute {
-            events: counter!("onramp_events_total", "product" => route.product.clone()),
-            bytes: counter!("onramp_event_bytes_total", "product" => route.product.clone()),
-            pending_events: 0,
-            pending_bytes: 0,
+        let of_route = |route: &Route| {
+            let product = route.product.clone();
+            let (events, bytes) = match route.quarantine {
+                false => (
+                    counter!("onramp_events_total", "product" => product.clone()),
+                    counter!("onramp_event_bytes_total", "product" => product),
+                ),
+                true => (
+                    counter!("onramp_quarantined_total", "product" => product.clone()),
+                    counter!("onramp_quarantined_bytes_total", "product" => product),
+                ),
+            };
+            OfRoute {
+                events,
+                bytes,
+                pending_events: 0,
+                pending_bytes: 0,
+            }
         };
         Meters {
             routes: routes.iter().map(of_route).collect(),

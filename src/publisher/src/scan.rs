@@ -92,18 +92,28 @@ fn ends_of(
 
 /// The keys of a share whose last event lies before `ends` and is no tombstone, and the share that
 /// is to be asked for next. No more than `limit_bytes` are held: where they would be, the share is
-/// halved and begun again.
+/// halved and begun again. Keys that `except`, another topic, has are none of them.
 pub fn older(
     kafka: &Kafka,
     topic: &str,
+    except: Option<&str>,
     ends: &[i64],
     mut share: Share,
     limit_bytes: usize,
 ) -> Result<(Vec<Vec<u8>>, Option<Share>), Failure> {
+    let before = |partition: i32| ends.get(partition as usize).copied().unwrap_or(0);
     loop {
-        match pass(kafka, topic, ends, share, limit_bytes)? {
-            Some(found) => return Ok((found.into_iter().collect(), share.next())),
-            None => share = share.halved(),
+        let found = pass(kafka, topic, &before, share, limit_bytes)?;
+        let excepted = match except {
+            Some(except) => pass(kafka, except, &|_| i64::MAX, share, limit_bytes)?,
+            None => Some(HashSet::new()),
+        };
+        match (found, excepted) {
+            (Some(mut found), Some(excepted)) => {
+                found.retain(|key| !excepted.contains(key));
+                return Ok((found.into_iter().collect(), share.next()));
+            }
+            _ => share = share.halved(),
         }
     }
 }
@@ -112,7 +122,7 @@ pub fn older(
 fn pass(
     kafka: &Kafka,
     topic: &str,
-    ends: &[i64],
+    before: &dyn Fn(i32) -> i64,
     share: Share,
     limit_bytes: usize,
 ) -> Result<Option<HashSet<Vec<u8>>>, Failure> {
@@ -146,8 +156,7 @@ fn pass(
                 if message.offset() >= until[partition as usize] || !share.has(key) {
                     continue;
                 }
-                let before = ends.get(partition as usize).copied().unwrap_or(0);
-                let live = message.offset() < before && message.payload().is_some();
+                let live = message.offset() < before(partition) && message.payload().is_some();
                 if live {
                     if found.insert(key.to_vec()) {
                         bytes += key.len() + ENTRY_BYTES;

@@ -37,6 +37,7 @@ pub(super) struct Search<'s> {
 /// A product's ghosts, being looked for.
 pub(super) struct Ghosts {
     product: String,
+    quarantine: Option<String>,
     run: String,
     topic_ends: Vec<i64>,
     route: RouteId,
@@ -58,6 +59,7 @@ impl Ghosts {
     ) -> Ghosts {
         Ghosts {
             product: product.to_owned(),
+            quarantine: mapped.product.quarantine_topic(),
             run: record.run.clone(),
             topic_ends: record.topic_ends.clone(),
             route: mapped.route,
@@ -100,6 +102,7 @@ impl Ghosts {
         let (arrive, index) = (around.arrive.clone(), around.index);
         let (mut committed, mut end) = (around.committed.clone(), around.end.subscribe());
         let (product, ends) = (self.product.clone(), self.topic_ends.clone());
+        let quarantine = self.quarantine.clone();
         let (share, limit, position) = (self.share, self.limit_bytes, position.clone());
         tokio::spawn(async move {
             let pass = async {
@@ -113,7 +116,7 @@ impl Ghosts {
                 if committed.wait_for(there).await.is_err() {
                     return None;
                 }
-                Some(look(kafka, product, ends, share, limit).await)
+                Some(look(kafka, product, quarantine, ends, share, limit).await)
             };
             let pass = tokio::select! {
                 pass = pass => pass,
@@ -180,13 +183,18 @@ impl Ghosts {
 async fn look(
     kafka: Kafka,
     product: String,
+    quarantine: Option<String>,
     ends: Vec<i64>,
     share: scan::Share,
     limit_bytes: usize,
 ) -> Result<Pass, onramp_finding::Failure> {
     let topic = product.clone();
-    let (found, next) =
-        blocking(move || scan::older(&kafka, &topic, &ends, share, limit_bytes)).await?;
+    let (found, next) = blocking(move || {
+        // A row in quarantine is there, though nothing was published of it.
+        let except = quarantine.as_deref();
+        scan::older(&kafka, &topic, except, &ends, share, limit_bytes)
+    })
+    .await?;
     Ok(Pass {
         product,
         found,

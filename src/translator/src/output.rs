@@ -1,10 +1,9 @@
 //! Where events go: an arena, with what is said of their transaction and how many it has given.
 
-use onramp_event::{Arena, Origin, Record, Span, Transaction, partition};
+use onramp_event::{Arena, Origin, Record, RouteId, Span, Transaction, partition};
 use onramp_finding::codes::mapping;
 
 use crate::change;
-use crate::program::ProductProgram;
 use crate::step::Trouble;
 
 /// What is said of it.
@@ -38,6 +37,15 @@ impl Stated {
             }),
         }
     }
+}
+
+/// The topic that an event goes to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target {
+    pub(crate) route: RouteId,
+    pub(crate) partitions: i32,
+    /// What headers take besides the transaction's place and id and the subject, in bytes.
+    pub(crate) header_bytes: usize,
 }
 
 /// Where events go.
@@ -85,7 +93,7 @@ impl Output<'_> {
 
     pub(crate) fn record(
         &mut self,
-        product: &ProductProgram,
+        target: &Target,
         r#type: u16,
         transaction: u32,
         (key, subject): (Span, Span),
@@ -96,7 +104,7 @@ impl Output<'_> {
             + subject.len()
             + self.stated.place.len()
             + self.stated.id.len()
-            + product.header_bytes;
+            + target.header_bytes;
         if bytes > self.row_bytes {
             return Err(Trouble {
                 code: &mapping::ROW_TOO_LARGE,
@@ -104,11 +112,11 @@ impl Output<'_> {
                 slot: None,
             });
         }
-        let ordinal = &mut self.given.ordinals[product.route.0 as usize];
+        let ordinal = &mut self.given.ordinals[target.route.0 as usize];
         self.arena.records.push(Record {
-            route: product.route,
+            route: target.route,
             r#type,
-            partition: partition(self.arena.slice(key), product.partitions),
+            partition: partition(self.arena.slice(key), target.partitions),
             transaction,
             ordinal: *ordinal,
             key,

@@ -36,6 +36,8 @@ pub(crate) struct Plan {
     pub(crate) records: Vec<RecordPlan>,
     /// The slots that any of it reads.
     pub(crate) slots: Vec<usize>,
+    /// Those that a classified or protected field reads.
+    pub(crate) hidden: BTreeSet<usize>,
     pub(crate) findings: Vec<Finding>,
 }
 
@@ -263,6 +265,33 @@ impl<'p> Planner<'p> {
                 out.push(step);
             }
         }
+        self.hide(fields);
+    }
+
+    /// Notes which slots of classified or protected fields are not to be seen, dropped ones too.
+    fn hide(&mut self, fields: &[Field]) {
+        let said = std::mem::take(&mut self.plan.findings);
+        for field in fields {
+            if field.classification.is_some() || field.protect.is_some() {
+                self.hide_one(field);
+            }
+        }
+        self.plan.findings = said;
+    }
+
+    fn hide_one(&mut self, field: &Field) {
+        if let Shape::Record { fields } = &field.shape {
+            for field in fields {
+                self.hide_one(field);
+            }
+            return;
+        }
+        let before = self.plan.slots.len();
+        let _ = self.step(field, "");
+        let read = self.plan.slots[before..].to_vec();
+        self.plan.hidden.extend(read);
+        // A dropped field is not read for its own sake.
+        self.plan.slots.truncate(before);
     }
 
     fn key(&mut self, field: &Field) -> Option<KeyStep> {

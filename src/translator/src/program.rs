@@ -9,7 +9,9 @@ use onramp_finding::{Finding, Place, any_error, codes::mapping};
 use onramp_language::{KeyFormat, OnTruncate, Product};
 
 use crate::convert::Out;
+use crate::output::Target;
 use crate::plan::{Plan, plan};
+use crate::quarantine::Quarantine;
 use crate::step::{Step, Trouble};
 use crate::write;
 
@@ -35,6 +37,17 @@ pub struct Mapped {
     pub product: Arc<Product>,
     /// Its encoding.
     pub encoding: Encoding,
+    /// Its quarantine; None where a row that cannot be carried stops the gateway.
+    pub quarantine: Option<QuarantineRoute>,
+}
+
+/// The topic of rows that a product cannot carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuarantineRoute {
+    /// The topic.
+    pub route: RouteId,
+    /// Its partition count.
+    pub partitions: i32,
 }
 
 /// Which columns an old image has.
@@ -61,11 +74,11 @@ pub struct TableProgram {
 /// One compiled product.
 #[derive(Debug)]
 pub(crate) struct ProductProgram {
-    pub(crate) route: RouteId,
+    pub(crate) target: Target,
     pub(crate) name: String,
-    pub(crate) partitions: i32,
-    pub(crate) header_bytes: usize,
     pub(crate) stop_on_truncate: bool,
+    /// Where rows go that cannot be carried; None where they stop the gateway.
+    pub(crate) quarantine: Option<Quarantine>,
     pub(crate) body: Body,
 }
 
@@ -144,11 +157,14 @@ impl TableProgram {
                 continue;
             }
             compiled.push(ProductProgram {
-                route: mapped.route,
+                target: Target {
+                    route: mapped.route,
+                    partitions: mapped.encoding.partitions.max(1),
+                    header_bytes: mapped.encoding.header_bytes,
+                },
                 name: product.name.to_string(),
-                partitions: mapped.encoding.partitions.max(1),
-                header_bytes: mapped.encoding.header_bytes,
                 stop_on_truncate: product.on_truncate == OnTruncate::Stop,
+                quarantine: quarantine(mapped, &plan),
                 body: body(mapped, plan),
             });
         }
@@ -211,6 +227,18 @@ fn lacking<'n>(
         .iter()
         .filter_map(|record| record.lacks(before, name_of));
     Some(refused(&mapping::OLD_ROW_NEEDED, lacking.next()?))
+}
+
+/// Where a product's failing rows go, and which of its columns may be seen there.
+fn quarantine(mapped: &Mapped, plan: &Plan) -> Option<Quarantine> {
+    let to = mapped.quarantine?;
+    let shown = |slot: &usize| (*slot, !plan.hidden.contains(slot));
+    Some(Quarantine {
+        route: to.route,
+        partitions: to.partitions.max(1),
+        header_bytes: mapped.encoding.header_bytes,
+        columns: plan.slots.iter().map(shown).collect(),
+    })
 }
 
 /// A product's compiled records.

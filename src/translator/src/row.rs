@@ -10,6 +10,7 @@ use crate::output::{Output, Stated};
 use crate::program::{
     Before, Body, EventProgram, FieldTrouble, Form, ProductProgram, TableProgram,
 };
+use crate::quarantine::Failing;
 use crate::step::{RowView, Trouble};
 
 /// A change with what it takes to translate it.
@@ -62,6 +63,7 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
             view(&after[..], stand_in)
         });
         for product in &program.products {
+            let mark = output.mark();
             let done = match &product.body {
                 Body::Entity { filter, form } => {
                     let entity = Entity {
@@ -75,7 +77,25 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
                     self.facts(product, events, new.as_ref(), old.as_ref(), output)
                 }
             };
-            done.map_err(|(field, trouble)| (product.name.as_str(), field, trouble))?;
+            let Err((field, trouble)) = done else {
+                continue;
+            };
+            let failed = |trouble| (product.name.as_str(), field, trouble);
+            let Some(quarantine) = &product.quarantine else {
+                return Err(failed(trouble));
+            };
+            output.back_to(mark);
+            let failing = Failing {
+                program,
+                product,
+                operation: self.change.operation,
+                new: new.as_ref(),
+                old: old.as_ref(),
+                field,
+                trouble,
+                scratch: self.scratch,
+            };
+            failing.write(quarantine, output).map_err(failed)?;
         }
         Ok(())
     }
@@ -288,7 +308,13 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
             }
         };
         output
-            .record(product, form.r#type, transaction, (key, subject), value)
+            .record(
+                &product.target,
+                form.r#type,
+                transaction,
+                (key, subject),
+                value,
+            )
             .map_err(|trouble| ("", trouble))
     }
 }

@@ -62,7 +62,10 @@ impl Translator {
     ) -> Self {
         let routes = mappings
             .iter()
-            .flat_map(|m| m.products.iter().map(|p| p.route.0 as usize + 1))
+            .flat_map(|m| &m.products)
+            .flat_map(|p| [Some(p.route), p.quarantine.map(|q| q.route)])
+            .flatten()
+            .map(|route| usize::from(route.0) + 1)
             .max()
             .unwrap_or(0);
         Translator {

@@ -119,6 +119,15 @@ pub static NOT_WRITTEN: Code = Code {
     remedy: "Name a folder that can be written to; check its rights and the room on its disk.",
 };
 
+/// Not to be replayed.
+pub static NOT_REPLAYED: Code = Code {
+    id: "ONR-714",
+    title: "not replayed",
+    reason: "A row in quarantine is replayed by reading it again from its table, so that what is published is never older than what was. That takes a product of kind entity, and a key that the record shows.",
+    example: "onramp quarantine replay commerce.order-lifecycle.v1   # facts: a row does not tell what has happened to it",
+    remedy: "For an entity whose key is protected, order a whole back-fill: onramp backfill PRODUCT. A fact in quarantine is told by whoever reads the quarantine topic.",
+};
+
 /// Command refused.
 pub static COMMAND_REFUSED: Code = Code {
     id: "ONR-720",
@@ -224,6 +233,7 @@ pub const ALL: &[&Code] = &[
     &OTHER_PLAN,
     &UNKNOWN_PRODUCT,
     &NOT_WRITTEN,
+    &NOT_REPLAYED,
     &COMMAND_REFUSED,
     &NOT_STREAMING,
     &NOT_LET_IN,

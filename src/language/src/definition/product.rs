@@ -256,9 +256,9 @@ const KEY_UNIQUE: &[Key] = &[Key::required("reason", TEXT, "Why it does.")
 
 const ON_ERROR: &[Word] = &[
     Word::new("stop", "The gateway stops before it."),
-    Word::later(
+    Word::new(
         "quarantine",
-        "It goes to a topic of its own, with its context.",
+        "It goes to the topic `<product>.quarantine` with its context, in the same Kafka transaction, and the gateway goes on.",
     ),
 ];
 

@@ -9,8 +9,8 @@ use crate::definition::{PRODUCT, duration, product_name, table};
 use crate::faults::Faults;
 use crate::yaml::Node;
 use crate::{
-    Compatibility, Field, KeyFormat, Kind, OnMappingChange, OnTruncate, Product, ProductName,
-    Protect, Retention, Scalar, Shape, Sla, Spanned, Status,
+    Compatibility, Field, KeyFormat, Kind, OnError, OnMappingChange, OnTruncate, Product,
+    ProductName, Protect, Retention, Scalar, Shape, Sla, Spanned, Status,
 };
 
 /// What a product file must know of its gateway.
@@ -105,6 +105,10 @@ pub(crate) fn product(
             _ => KeyFormat::String,
         },
         key_unique: spanned(&["key_unique", "reason"], faults),
+        on_error: match said(&["on_error"]).as_str() {
+            "quarantine" => OnError::Quarantine,
+            _ => OnError::Stop,
+        },
         on_truncate: match said(&["on_truncate"]).as_str() {
             "ignore" => OnTruncate::Ignore,
             _ => OnTruncate::Stop,

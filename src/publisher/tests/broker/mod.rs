@@ -110,6 +110,7 @@ impl Gateway {
                 name: "test.orders.v1".into(),
                 data_schema: "http://registry/schemas/ids/7".into(),
             }],
+            quarantine: false,
         }
     }
 

@@ -164,6 +164,7 @@ pub(crate) fn translator(
         .map(|(n, product)| Mapped {
             route: RouteId(n as u16),
             product: Arc::new(product.clone()),
+            quarantine: None,
             encoding: Encoding {
                 value_schema_ids: vec![7, 8, 9],
                 key_schema_id: Some(8),

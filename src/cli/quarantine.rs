@@ -1,0 +1,239 @@
+//! `onramp quarantine`: rows that products could not carry.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use onramp_finding::Failure;
+use onramp_language::{Gateway, Product};
+use serde_json::{Value, json};
+
+use super::files::Files;
+use super::named;
+use super::report::{self, Format};
+use crate::quarantine::{self, Group, Record};
+use crate::terminal::{self, grouped, labelled};
+use crate::{admin, operate};
+
+/// Shows rows that products with `on_error: quarantine` could not carry, and has them read again.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  onramp quarantine list
+  onramp quarantine show commerce.orders.v1 --limit 5
+  onramp quarantine replay commerce.orders.v1 --key 7
+
+Exit codes: 0 told or ordered, 64 wrong usage, refused, or no gateway answers, 67 broker.")]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Args)]
+struct Common {
+    #[command(flatten)]
+    files: Files,
+    /// How the result is printed.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// What failed, how often, since when.
+    List {
+        #[command(flatten)]
+        common: Common,
+        /// Only these products.
+        products: Vec<String>,
+    },
+    /// The records themselves, with what may be seen of the rows.
+    Show {
+        #[command(flatten)]
+        common: Common,
+        /// The product, as `commerce.orders.v1`.
+        product: String,
+        /// Only rows of this key.
+        #[arg(long)]
+        key: Option<String>,
+        /// At most so many, the latest ones.
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// Has the gateway that runs read an entity's quarantined rows again, among live changes.
+    Replay {
+        #[command(flatten)]
+        common: Common,
+        /// The product, as `commerce.orders.v1`.
+        product: String,
+        /// Only rows of this key; may be said again.
+        #[arg(long)]
+        key: Vec<String>,
+    },
+}
+
+pub(super) fn run(arguments: &Arguments) -> ExitCode {
+    let (What::List { common, .. } | What::Show { common, .. } | What::Replay { common, .. }) =
+        &arguments.what;
+    let format = common.format;
+    common.files.with_gateway(format, |gateway| {
+        operate::runtime()?.block_on(async {
+            match &arguments.what {
+                What::List { products, .. } => list(&gateway, products, format).await,
+                What::Show {
+                    product,
+                    key,
+                    limit,
+                    ..
+                } => show(&gateway, product, key.clone(), *limit, format).await,
+                What::Replay { product, key, .. } => replay(&gateway, product, key, format).await,
+            }
+        })
+    })
+}
+
+fn one<'g>(gateway: &'g Gateway, name: &str) -> Result<&'g Product, Failure> {
+    let (found, unknown) = named::products(gateway, &[], &[name.to_owned()]);
+    match found.first() {
+        Some(product) => Ok(product),
+        None => Err(Failure::all(onramp_finding::Kind::Configuration, unknown)),
+    }
+}
+
+async fn list(gateway: &Gateway, names: &[String], format: Format) -> Result<(), Failure> {
+    let (products, unknown) = named::products(gateway, &[], names);
+    if !unknown.is_empty() {
+        return Err(Failure::all(onramp_finding::Kind::Configuration, unknown));
+    }
+    let mut groups: Vec<Group> = Vec::new();
+    for product in products {
+        groups.extend(quarantine::groups(gateway, product).await?);
+    }
+    let columns = terminal::width();
+    let mut text = String::new();
+    for group in &groups {
+        let rows = format!("{} row(s): {}", grouped(group.rows), group.reason);
+        labelled(&mut text, "", &group.product, columns);
+        labelled(
+            &mut text,
+            "  what      ",
+            &format!("{} in {}", group.code, or_row(&group.field)),
+            columns,
+        );
+        labelled(&mut text, "  rows      ", &rows, columns);
+        let since = format!("{} (offset {})", group.first.1, group.first.0);
+        labelled(&mut text, "  since     ", &since, columns);
+        labelled(
+            &mut text,
+            "  last      ",
+            &format!("{} (offset {})", group.last.1, group.last.0),
+            columns,
+        );
+    }
+    if groups.is_empty() {
+        text.push_str("nothing is in quarantine\n");
+    }
+    let groups: Vec<Value> = groups.iter().map(Group::json).collect();
+    report::done(format, json!({ "quarantined": groups }), &text);
+    Ok(())
+}
+
+fn or_row(field: &str) -> &str {
+    match field {
+        "" => "the row",
+        field => field,
+    }
+}
+
+async fn show(
+    gateway: &Gateway,
+    product: &str,
+    key: Option<String>,
+    limit: usize,
+    format: Format,
+) -> Result<(), Failure> {
+    let product = one(gateway, product)?;
+    let wanted = move |record: &Record| key.as_ref().is_none_or(|key| record.key == *key);
+    let records = quarantine::records(gateway, product, wanted).await?;
+    let shown = &records[records.len().saturating_sub(limit)..];
+    let columns = terminal::width();
+    let mut text = String::new();
+    for record in shown {
+        let head = format!(
+            "offset {}, key {}, {} at {}",
+            record.offset,
+            if record.key.is_empty() {
+                "not known"
+            } else {
+                &record.key
+            },
+            record.said("operation"),
+            record.said("position"),
+        );
+        labelled(&mut text, "", &head, columns);
+        let why = format!(
+            "{} in {}: {}",
+            record.said("code"),
+            or_row(record.said("field")),
+            record.said("reason")
+        );
+        labelled(&mut text, "  ", &why, columns);
+        for row in ["before", "after"] {
+            if let Value::Object(columns_of_row) = &record.value[row] {
+                let cells = columns_of_row
+                    .iter()
+                    .map(|(name, value)| format!("{name}={value}"));
+                labelled(
+                    &mut text,
+                    &format!("  {row:<7} "),
+                    &cells.collect::<Vec<_>>().join(" "),
+                    columns,
+                );
+            }
+        }
+    }
+    if shown.is_empty() {
+        text.push_str("nothing is in quarantine\n");
+    }
+    let shown: Vec<Value> = shown.iter().map(Record::json).collect();
+    report::done(format, json!({ "records": shown }), &text);
+    Ok(())
+}
+
+async fn replay(
+    gateway: &Gateway,
+    product: &str,
+    keys: &[String],
+    format: Format,
+) -> Result<(), Failure> {
+    let product = one(gateway, product)?;
+    let wanted = keys.to_vec();
+    let wanted = move |record: &Record| wanted.is_empty() || wanted.contains(&record.key);
+    let records = quarantine::records(gateway, product, wanted).await?;
+    if records.is_empty() {
+        report::done(
+            format,
+            json!({ "product": product.name.value.to_string(), "rows": 0 }),
+            "nothing is in quarantine\n",
+        );
+        return Ok(());
+    }
+    let order = quarantine::order(product, &records)
+        .map_err(|finding| Failure::stop(onramp_finding::Kind::Configuration, *finding))?;
+    let accepted = admin::caller::backfill(gateway, &order).await?;
+    let what = match &order.filter {
+        Some(_) => format!("{} row(s)", records.len()),
+        None => "every row, since too many are in quarantine to be named,".to_owned(),
+    };
+    let text = format!(
+        "{}: {what} will be read again by back-fill {}; `onramp status` shows how far it is\n",
+        order.product, accepted.run
+    );
+    let object = json!({
+        "product": order.product,
+        "rows": records.len(),
+        "run": accepted.run,
+        "where": order.filter,
+        "under_way": accepted.under_way,
+    });
+    report::done(format, object, &text);
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! The order that reads quarantined rows again: a back-fill of their keys alone.
+
+use std::collections::BTreeSet;
+
+use onramp_expression::MAX_EXPRESSION_BYTES;
+use onramp_finding::Finding;
+use onramp_finding::codes::running::NOT_REPLAYED;
+use onramp_language::{Product, Shape, Source};
+use serde_json::Value;
+
+use super::Record;
+use crate::admin::Order;
+
+/// The back-fill of these rows; of the whole table where they are too many to be named.
+pub(crate) fn order(product: &Product, records: &[Record]) -> Result<Order, Box<Finding>> {
+    let name = product.name.value.to_string();
+    let refused = |why: &str| {
+        let finding = Finding::error(&NOT_REPLAYED, product.name.place(), why);
+        Box::new(
+            finding
+                .because(NOT_REPLAYED.reason)
+                .remedy(NOT_REPLAYED.remedy)
+                .of_product(name.clone()),
+        )
+    };
+    if !product.is_entity() {
+        return Err(refused("it is a product of facts"));
+    }
+    let Some(columns) = key_columns(product) else {
+        return Err(refused("its key is made by an expression"));
+    };
+    let mut conditions = BTreeSet::new();
+    for record in records {
+        let row = match &record.value["after"] {
+            Value::Null => &record.value["before"],
+            after => after,
+        };
+        let condition = condition(&columns, row);
+        conditions.insert(condition.ok_or_else(|| refused("a record does not show its key"))?);
+    }
+    let filter = conditions.into_iter().collect::<Vec<_>>().join(" || ");
+    Ok(Order {
+        product: name,
+        filter: (filter.len() < MAX_EXPRESSION_BYTES / 2).then_some(filter),
+        reconcile: false,
+    })
+}
+
+/// The columns that the key is; None where one of its fields is computed.
+fn key_columns(product: &Product) -> Option<Vec<String>> {
+    let records = product.records();
+    let fields = records.first()?.key(&product.key);
+    fields
+        .map(|field| match &field.shape {
+            Shape::Scalar {
+                source: Source::Column { column, .. },
+                ..
+            }
+            | Shape::Enum {
+                source: Source::Column { column, .. },
+                ..
+            } => Some(column.value.clone()),
+            _ => None,
+        })
+        .collect()
+}
+
+/// `(string(row.ord_no) == "7" && …)`
+fn condition(columns: &[String], row: &Value) -> Option<String> {
+    let mut parts = Vec::with_capacity(columns.len());
+    for column in columns {
+        let text = match &row[column] {
+            // It is protected, or was not in the log.
+            Value::String(text) if text.starts_with('(') => return None,
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(truth) => truth.to_string(),
+            _ => return None,
+        };
+        parts.push(format!("string(row.{column}) == {}", Value::String(text)));
+    }
+    Some(format!("({})", parts.join(" && ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::condition;
+
+    #[test]
+    fn a_row_is_named_by_its_keys_texts() {
+        let columns = ["no".to_owned(), "rgn".to_owned()];
+        assert_eq!(
+            condition(&columns, &json!({ "no": 7, "rgn": "a\"b", "x": null })).as_deref(),
+            Some(r#"(string(row.no) == "7" && string(row.rgn) == "a\"b")"#)
+        );
+        let hidden = json!({ "no": "(protected)", "rgn": "x" });
+        assert_eq!(condition(&columns, &hidden), None);
+        assert_eq!(condition(&columns, &json!({})), None);
+    }
+}

@@ -1,0 +1,207 @@
+//! Rows that a product cannot carry, with their context, for its quarantine topic.
+//!
+//! A record is one JSON object: the finding's code and reason, the field, where in the log, which
+//! operation, and the columns that the product maps. A column that a classified or protected field
+//! reads is named and not shown. The key is the product's, where it can be computed.
+
+use onramp_connector::{Cell, Operation, Undecodable, Value};
+use onramp_event::{Origin, RouteId, Span};
+use onramp_expression::{Row, Scratch};
+use onramp_finding::codes::mapping;
+
+use crate::change::{self, ChangeView};
+use crate::convert::Out;
+use crate::output::{Output, Target};
+use crate::program::{Body, ProductProgram, TableProgram};
+use crate::step::{RowView, Trouble};
+use crate::write;
+
+/// Where a product's failing rows go.
+#[derive(Debug)]
+pub(crate) struct Quarantine {
+    pub(crate) route: RouteId,
+    pub(crate) partitions: i32,
+    pub(crate) header_bytes: usize,
+    /// The slots that the product reads, and whether their values may be shown.
+    pub(crate) columns: Vec<(usize, bool)>,
+}
+
+/// A change that a product cannot carry, and why.
+pub(crate) struct Failing<'a, 'r> {
+    pub(crate) program: &'a TableProgram,
+    pub(crate) product: &'a ProductProgram,
+    pub(crate) operation: Operation,
+    pub(crate) new: Option<&'r RowView<'a, 'r>>,
+    pub(crate) old: Option<&'r RowView<'a, 'r>>,
+    pub(crate) field: &'a str,
+    pub(crate) trouble: Trouble,
+    pub(crate) scratch: &'a Scratch,
+}
+
+impl<'a> Failing<'a, '_> {
+    /// Writes the record. What does not fit even without its columns is refused.
+    pub(crate) fn write(
+        &self,
+        quarantine: &Quarantine,
+        output: &mut Output<'_>,
+    ) -> Result<(), Trouble> {
+        let transaction = output.transaction();
+        let start = output.arena.bytes.len();
+        let mut key = Vec::new();
+        if !self.key(&mut key) {
+            key.clear();
+        }
+        let key = output.arena.push(&key);
+        let target = Target {
+            route: quarantine.route,
+            partitions: quarantine.partitions,
+            header_bytes: quarantine.header_bytes,
+        };
+        // Of a row that is too large the key and the position are kept alone.
+        let mut with_columns = self.trouble.code != &mapping::ROW_TOO_LARGE;
+        loop {
+            let from = output.arena.bytes.len();
+            self.value(quarantine, with_columns, output);
+            let value = Span {
+                start: from as u32,
+                end: output.arena.bytes.len() as u32,
+            };
+            let done = match with_columns && value.len() > MOST_BYTES {
+                true => Err(self.trouble),
+                false => output.record(&target, 0, transaction, (key, key), Some(value)),
+            };
+            match done {
+                Err(_) if with_columns => {
+                    with_columns = false;
+                    output.arena.bytes.truncate(from);
+                }
+                Err(trouble) => {
+                    output.arena.bytes.truncate(start);
+                    return Err(trouble);
+                }
+                Ok(()) => return Ok(()),
+            }
+        }
+    }
+
+    fn key(&self, out: &mut Vec<u8>) -> bool {
+        let rows = [self.new, self.old];
+        match &self.product.body {
+            Body::Entity { form, .. } => rows.into_iter().flatten().any(|row| {
+                out.clear();
+                form.key(row, self.scratch, out).is_ok()
+            }),
+            Body::Events(events) => {
+                let change = ChangeView {
+                    columns: self.program.wanted.len(),
+                    after: self.new,
+                    before: self.old,
+                    operation: self.operation,
+                    transaction: None,
+                };
+                let mut of_operation = events
+                    .iter()
+                    .filter(|event| change::is_of(self.operation, event.operations));
+                of_operation.any(|event| {
+                    out.clear();
+                    event.form.key(&change, self.scratch, out).is_ok()
+                })
+            }
+        }
+    }
+
+    fn value(&self, quarantine: &Quarantine, with_columns: bool, output: &mut Output<'_>) {
+        let stated = output.stated;
+        let out = &mut output.arena.bytes;
+        let trouble = &self.trouble;
+        let column = trouble.slot.map(|slot| self.program.column(slot));
+        let operation = match stated.origin {
+            Origin::Snapshot => "snapshot",
+            Origin::Log(_) => change::word(self.operation),
+        };
+        out.push(b'{');
+        text(out, "product", Some(&self.product.name));
+        text(out, "table", Some(&self.program.layout.name.to_string()));
+        text(out, "code", Some(trouble.code.id));
+        text(out, "reason", Some(trouble.reason));
+        text(out, "field", Some(self.field).filter(|f| !f.is_empty()));
+        text(out, "column", column);
+        text(out, "operation", Some(operation));
+        text(out, "position", std::str::from_utf8(&stated.place).ok());
+        text(out, "transaction", std::str::from_utf8(&stated.id).ok());
+        name(out, "committed_at_us");
+        // Writing to memory does not fail.
+        let _ = write::json(&Out::Long(stated.committed_at_us), out);
+        out.push(b',');
+        for (label, row) in [("before", self.old), ("after", self.new)] {
+            name(out, label);
+            match row.filter(|_| with_columns) {
+                None => out.extend_from_slice(b"null"),
+                Some(row) => self.columns(quarantine, row, out),
+            }
+            out.push(b',');
+        }
+        if out.last() == Some(&b',') {
+            out.pop();
+        }
+        out.push(b'}');
+    }
+
+    fn columns(&self, quarantine: &Quarantine, row: &RowView<'a, '_>, out: &mut Vec<u8>) {
+        out.push(b'{');
+        let mut first = true;
+        for (slot, shown) in &quarantine.columns {
+            if !std::mem::take(&mut first) {
+                out.push(b',');
+            }
+            name(out, self.program.column(*slot));
+            let _ = match (row.cells[*slot], row.value(*slot)) {
+                (Cell::Null, _) => write::json(&Out::Null, out),
+                (_, _) if !shown => write::json(&Out::Text(PROTECTED), out),
+                (_, Ok(value)) => write::json(&of(value), out),
+                (_, Err(Undecodable::Unchanged)) => write::json(&Out::Text(LEFT_OUT), out),
+                (_, Err(_)) => write::json(&Out::Text(UNREADABLE), out),
+            };
+        }
+        out.push(b'}');
+    }
+}
+
+/// A larger record is kept without its columns: whoever reads a quarantine reads all of it.
+const MOST_BYTES: usize = 512 << 10;
+/// In place of a value that a classified or protected field reads.
+const PROTECTED: &str = "(protected)";
+/// In place of a value that the log left out.
+const LEFT_OUT: &str = "(not in the log)";
+/// In place of a value that cannot be decoded.
+const UNREADABLE: &str = "(unreadable)";
+
+fn name(out: &mut Vec<u8>, name: &str) {
+    let _ = write::json(&Out::Text(name), out);
+    out.push(b':');
+}
+
+fn text(out: &mut Vec<u8>, label: &str, value: Option<&str>) {
+    name(out, label);
+    let _ = write::json(&value.map_or(Out::Null, Out::Text), out);
+    out.push(b',');
+}
+
+/// A column's value as the texts of keys have it.
+fn of(value: Value<'_>) -> Out<'_> {
+    match value {
+        Value::Null => Out::Null,
+        Value::Bool(v) => Out::Bool(v),
+        Value::Int(v) => Out::Long(v),
+        Value::Float(v) => Out::Float(v),
+        Value::Double(v) => Out::Double(v),
+        Value::Decimal(v) => Out::Decimal(v),
+        Value::Text(v) => Out::Text(v),
+        Value::Bytes(v) => Out::Bytes(v),
+        Value::Date(v) => Out::Date(v),
+        Value::Time(v) => Out::Time(v),
+        Value::LocalTimestamp(v) => Out::LocalTimestamp(v),
+        Value::Timestamp(v) => Out::Timestamp(v),
+        Value::Uuid(v) => Out::Uuid(v),
+    }
+}
