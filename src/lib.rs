@@ -6,6 +6,7 @@
 
 mod admin;
 pub mod cli;
+mod discover;
 mod fixtures;
 mod health;
 mod logs;

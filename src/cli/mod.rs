@@ -1,6 +1,7 @@
 //! The command line: what may be said, and the exit code it ends with.
 
 mod check;
+mod discover;
 mod files;
 mod release;
 mod report;
@@ -34,6 +35,7 @@ enum Command {
 Exit codes: 0 stopped as told, 64 configuration, 65 data, 66 source, 67 broker,
 68 registry, 69 another gateway took over, 70 internal fault.")]
     Run(Files),
+    Discover(discover::Arguments),
     Check(check::Arguments),
     Release(release::Arguments),
     Test(test::Arguments),
@@ -125,6 +127,7 @@ pub fn main() -> ExitCode {
             logs::start(files.logs);
             run::run(gateway)
         }),
+        Command::Discover(arguments) => discover::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Release(arguments) => release::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),

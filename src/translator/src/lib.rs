@@ -28,4 +28,5 @@ pub use contract::{Contract, contract};
 pub use fault::{RowFault, Stopped};
 pub use mapping::{check, columns};
 pub use program::{Encoding, Mapped, TableProgram};
+pub use text_time::TimeReader;
 pub use translate::{Progress, TableMapping, Translator};
