@@ -191,7 +191,10 @@ fn what_was_understood(scenario: &Scenario) {
             "# names a row of public.cust_mst (cust_no): by its name",
         ],
     );
-    has("events.yaml", &["# kind: outbox"]);
+    has(
+        "events.yaml",
+        &["# kind: outbox", "TODO: is there personal data in it?"],
+    );
     has("empty-ones.yaml", &["no rows", "type: uuid"]);
     has(
         "odd-types.yaml",

@@ -8,7 +8,7 @@ use super::codes::{self, Flag};
 use super::column::{Judged, Meaning};
 use super::draft::{Style, TODO, grouped};
 use super::names;
-use super::personal::Personal;
+use super::personal::{self, Personal};
 use super::table::{Seen, Table, referable};
 use super::ties::Reference;
 use super::yaml;
@@ -37,13 +37,10 @@ pub(super) fn notes(judged: &Judged, references: &[Reference]) -> String {
             ),
         ));
     }
-    if matches!(judged.column.value_type, ValueType::Json | ValueType::Bytes)
-        && judged.personal.is_none()
-    {
-        out.push_str(&yaml::comment(
-            2,
-            &format!("{TODO}: nobody looked into it: is there personal data in it?"),
-        ));
+    if judged.personal.is_none() && may_hold_anything(judged) {
+        let question =
+            format!("{TODO}: is there personal data in it? Nobody can tell from outside");
+        out.push_str(&yaml::comment(2, &question));
     }
     for unclear in &judged.unclear {
         if !matches!(judged.meaning, Meaning::NotCarried(_)) {
@@ -51,6 +48,16 @@ pub(super) fn notes(judged: &Judged, references: &[Reference]) -> String {
         }
     }
     out
+}
+
+/// Whether people or programs write into it what they like.
+fn may_hold_anything(judged: &Judged) -> bool {
+    let plain = matches!(judged.meaning, Meaning::Plain(_));
+    match judged.column.value_type {
+        ValueType::Json | ValueType::Bytes => true,
+        ValueType::Text => plain && personal::is_free_text(&names::expanded(&judged.column.name)),
+        _ => false,
+    }
 }
 
 /// A field, or a comment in its place.

@@ -96,6 +96,25 @@ pub(crate) fn judge(words: &[String], textual: bool, texts: &[String]) -> Option
     }
 }
 
+/// Whether a column is one where people write what they like, by the words of its name.
+pub(crate) fn is_free_text(words: &[String]) -> bool {
+    const WORDS: &[&str] = &[
+        "remark",
+        "remarks",
+        "note",
+        "notes",
+        "comment",
+        "comments",
+        "memo",
+        "message",
+        "text",
+        "bemerkung",
+        "reason",
+        "subject",
+    ];
+    words.iter().any(|w| WORDS.contains(&w.as_str()))
+}
+
 /// Whether one text alone looks like something personal: no such text is ever shown as a code.
 pub(crate) fn looks_personal(text: &str) -> bool {
     holds_email(text)
@@ -133,6 +152,10 @@ fn by_name(words: &[String], textual: bool) -> Option<Sort> {
     ]) || name.has(&["salary", "wage", "disability", "diagnosis"])
     {
         return Some(Sort::Sensitive);
+    }
+    // The one code that is an address.
+    if name.has(&["postcode", "postal"]) || name.holds(&["post_code"]) {
+        return Some(Sort::Address);
     }
     match beside {
         true => None,
@@ -318,6 +341,7 @@ mod tests {
             ("mail_ok", true, None),
             ("adr_1", true, Some(Sort::Address)),
             ("adr_ctry", true, None),
+            ("zip_cd", false, Some(Sort::Address)),
             ("addr_id", false, None),
             ("upd_usr", true, Some(Sort::User)),
             ("pwd_hash", true, Some(Sort::Credential)),
