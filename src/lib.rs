@@ -6,6 +6,7 @@
 
 mod admin;
 pub mod cli;
+mod discover;
 mod documents;
 mod fixtures;
 mod health;

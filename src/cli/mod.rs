@@ -1,6 +1,7 @@
 //! The command line: what may be said, and the exit code it ends with.
 
 mod check;
+mod discover;
 mod docs;
 mod files;
 mod named;
@@ -47,6 +48,7 @@ Exit codes: 0 stopped as told, 64 configuration, 65 data, 66 source, 67 broker,
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
+    Discover(discover::Arguments),
     Check(check::Arguments),
     Release(release::Arguments),
     Test(test::Arguments),
@@ -153,6 +155,7 @@ pub fn main() -> ExitCode {
             logs::start(files.logs);
             run::run(gateway, plan)
         }),
+        Command::Discover(arguments) => discover::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Release(arguments) => release::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),

@@ -19,7 +19,7 @@ pub(crate) mod settings;
 
 use std::time::{Duration, Instant};
 
-use onramp_connector::Instance;
+use onramp_connector::{Connector, Instance};
 use onramp_finding::Failure;
 use onramp_finding::codes::running;
 use onramp_language::Gateway;
@@ -57,6 +57,11 @@ pub(crate) fn run(gateway: Gateway, plan: Option<String>) -> Result<(), Failure>
     // Told to stop in the middle of a start, a call to the brokers may still wait for its answer.
     runtime.shutdown_background();
     ended
+}
+
+/// The source of a gateway, for whoever looks at it and streams nothing. Nothing is connected yet.
+pub(crate) fn connector(gateway: &Gateway) -> Box<dyn Connector> {
+    Box::new(Postgres::new(settings::source(gateway, &instance().0)))
 }
 
 /// What progress in Kafka says, without fencing anybody; None where there is none.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use onramp_finding::{Failure, Finding};
 
-use crate::{Batch, ChunkTable, Ident, TableDescription, TableReader, Visibility};
+use crate::{Batch, ChunkTable, Ident, Surveyor, TableDescription, TableReader, Visibility};
 
 /// A place in the log, in the source's own notation; see the crate's head for what it promises.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -134,6 +134,9 @@ pub trait Connector: Send + Sync {
     /// Looks, read-only, whether everything is as the products need it: settings, rights, tables,
     /// slot. Every finding in one call.
     async fn preflight(&self, request: &PrepareRequest) -> Result<Vec<Finding>, Failure>;
+
+    /// Someone who looks at tables that nobody has mapped yet.
+    async fn surveyor(&self) -> Result<Box<dyn Surveyor>, Failure>;
 
     /// Describes tables; those that do not exist are missing from the answer.
     async fn describe(&self, tables: &[Ident]) -> Result<Vec<TableDescription>, Failure>;

@@ -20,6 +20,10 @@
 //! stream but numbers: [`Begin::number`] is what a chunk's [`Visibility`] is asked about, and
 //! [`Chunk::passed`] is what the stream's position is compared with.
 //!
+//! # Before anything is mapped
+//! [`Connector::surveyor`] looks at tables that no product maps yet, read-only; it needs nothing of
+//! what `prepare` makes.
+//!
 //! # What a position promises
 //! A [`Position`] is a text that survives restarts. It names a set of source transactions: all
 //! those whose commit the log has before it. Streaming from it brings every other transaction
@@ -49,6 +53,7 @@ mod batch;
 mod chunk;
 mod connector;
 pub mod plain;
+mod survey;
 mod table;
 mod value;
 
@@ -59,6 +64,10 @@ pub use chunk::{
 pub use connector::{
     Acknowledge, Acquired, Connector, Instance, KeptLog, Lacking, Lease, PlannedStep, Position,
     PrepareRequest, Prepared, SourceIdentity, Stream, StreamLimits, TableRequest,
+};
+pub use survey::{
+    ForeignKey, ListedValues, Sample, SampleLimits, Sampled, SampledColumn, SurveyedTable,
+    Surveyor, Tables,
 };
 pub use table::{
     BeforeImage, Cell, Column, ColumnDecoder, Ident, Index, TableDescription, TableLayout,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use onramp_connector::{
     Acquired, ChunkTable, Connector, Ident, Instance, KeptLog, Lacking, PlannedStep, Position,
-    PrepareRequest, Prepared, SourceIdentity, TableDescription, TableReader, Visibility,
+    PrepareRequest, Prepared, SourceIdentity, Surveyor, TableDescription, TableReader, Visibility,
 };
 use onramp_finding::codes::source as codes;
 use onramp_finding::{Failure, Finding, Kind, Place};
@@ -21,6 +21,7 @@ mod chunk;
 mod decode;
 mod lsn;
 mod stream;
+mod survey;
 mod target;
 mod wire;
 
@@ -93,6 +94,10 @@ impl Connector for Postgres {
         let findings = preflight::look(&session, &self.names, request).await?;
         self.kept.put(session);
         Ok(findings)
+    }
+
+    async fn surveyor(&self) -> Result<Box<dyn Surveyor>, Failure> {
+        Ok(Box::new(survey::Survey::begin(self.session().await?)))
     }
 
     async fn describe(&self, tables: &[Ident]) -> Result<Vec<TableDescription>, Failure> {

@@ -28,6 +28,7 @@ pub use product::{
     Ambiguous, Compatibility, Field, KeyFormat, OnMappingChange, OnTruncate, Otherwise, Parse,
     Product, ProductName, Protect, Retention, Scalar, Shape, Sla, Source, Status,
 };
+pub use read::TO_SAY;
 pub use secret::Secret;
 pub use spanned::Spanned;
 pub use suggest::nearest;

@@ -29,4 +29,5 @@ pub use enumeration::symbols;
 pub use fault::{RowFault, Stopped};
 pub use mapping::{check, columns};
 pub use program::{Encoding, Mapped, TableProgram};
+pub use text_time::TimeReader;
 pub use translate::{Progress, TableMapping, Translator};

@@ -19,6 +19,34 @@ pub(crate) struct TextTime {
     ambiguous: Ambiguous,
 }
 
+/// Reads texts as a field's `parse` would, for whoever looks for the format of a column.
+#[derive(Debug)]
+pub struct TimeReader(TextTime);
+
+impl TimeReader {
+    /// None where the format cannot give such a moment, or needs a zone to.
+    pub fn new(format: &str, moment: Moment) -> Option<Self> {
+        let format = TimeFormat::read(format, moment).ok()?;
+        let needs_zone = moment == Moment::Timestamp && !format.has_offset();
+        (!needs_zone).then_some(TimeReader(TextTime {
+            format,
+            moment,
+            zone: None,
+            ambiguous: Ambiguous::Fail,
+        }))
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00, or since midnight; None where the text is not of the
+    /// format.
+    pub fn read(&self, text: &str) -> Option<i64> {
+        match self.0.read(text).ok()? {
+            Out::Date(days) => Some(i64::from(days) * 86_400_000_000),
+            Out::Time(us) | Out::LocalTimestamp(us) | Out::Timestamp(us) => Some(us),
+            _ => None,
+        }
+    }
+}
+
 const MONTHS: [&str; 12] = [
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
 ];

@@ -1,11 +1,12 @@
 //! Every code there is, by where it is found.
 //!
-//! 1xx files, 2xx expressions, 3xx mappings, 4xx the source, 5xx Kafka, 6xx the registry and
-//! contracts, 7xx running.
+//! 1xx files, 2xx expressions, 3xx mappings, 4xx the source, 5xx Kafka, 6xx the registry,
+//! contracts and drafts, 7xx running.
 
 use crate::Code;
 
 pub mod contracts;
+pub mod discovery;
 pub mod expression;
 pub mod files;
 pub mod fixtures;
@@ -26,6 +27,7 @@ pub fn all() -> Vec<&'static Code> {
         kafka::ALL,
         registry::ALL,
         contracts::ALL,
+        discovery::ALL,
         running::ALL,
     ]
     .concat()
