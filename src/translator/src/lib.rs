@@ -14,6 +14,7 @@ mod contract;
 mod conversion;
 mod convert;
 mod enumeration;
+mod examine;
 mod fault;
 mod mapping;
 mod names;
@@ -25,6 +26,8 @@ mod translate;
 mod write;
 
 pub use contract::{Contract, contract};
+pub use convert::Out as FieldValue;
+pub use examine::{Examiner, Seen, Unexamined};
 pub use fault::{RowFault, Stopped};
 pub use mapping::{check, columns};
 pub use program::{Encoding, Mapped, TableProgram};
