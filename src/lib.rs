@@ -6,10 +6,12 @@
 
 mod admin;
 pub mod cli;
+mod dry_run;
 mod fixtures;
 mod health;
 mod logs;
 mod operate;
+mod read_back;
 mod released;
 mod run;
 mod status;

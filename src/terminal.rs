@@ -39,6 +39,19 @@ pub(crate) fn say(line: &str) {
     print(&format!("{line}\n"));
 }
 
+/// Digits in threes.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// Prints JSON to standard output.
 pub(crate) fn json(value: &serde_json::Value) {
     print(&format!("{value:#}\n"));

@@ -1,6 +1,7 @@
 //! The command line: what may be said, and the exit code it ends with.
 
 mod check;
+mod dry_run;
 mod files;
 mod release;
 mod report;
@@ -35,6 +36,7 @@ Exit codes: 0 stopped as told, 64 configuration, 65 data, 66 source, 67 broker,
 68 registry, 69 another gateway took over, 70 internal fault.")]
     Run(Files),
     Check(check::Arguments),
+    DryRun(Box<dry_run::Arguments>),
     Release(release::Arguments),
     Test(test::Arguments),
     /// Tells how the gateway fares: phase, position, lag, each product's history, gaps.
@@ -126,6 +128,7 @@ pub fn main() -> ExitCode {
             run::run(gateway)
         }),
         Command::Check(arguments) => check::run(&arguments),
+        Command::DryRun(arguments) => dry_run::run(&arguments),
         Command::Release(arguments) => release::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Status { files, format } => files.with_gateway(format, |gateway| {

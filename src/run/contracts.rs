@@ -52,7 +52,7 @@ impl Plan {
 }
 
 /// A product's table.
-pub(super) fn ident(product: &Product) -> Ident {
+pub(crate) fn ident(product: &Product) -> Ident {
     let (schema, table) = &product.table.value;
     Ident {
         schema: schema.clone(),
@@ -61,7 +61,7 @@ pub(super) fn ident(product: &Product) -> Ident {
 }
 
 /// Every mapping against its table, offline from Kafka and registry.
-pub(super) fn check_mappings(gateway: &Gateway, described: &[TableDescription]) -> Vec<Finding> {
+pub(crate) fn check_mappings(gateway: &Gateway, described: &[TableDescription]) -> Vec<Finding> {
     products::published(gateway)
         .into_iter()
         .flat_map(|product| {
@@ -161,7 +161,6 @@ pub(super) fn plan(
 ) -> Result<Plan, Failure> {
     let gateway = &context.gateway;
     let keys = settings::keys(gateway)?;
-    let registry = gateway.registry.url.trim_end_matches('/');
     let mut states = Vec::new();
     let mut routes = Vec::new();
     let mut pinned = Vec::new();
@@ -222,14 +221,12 @@ pub(super) fn plan(
         if before != Some(&state) {
             states.push((name.clone(), state));
         }
-        let route = Route {
-            product: name.clone(),
-            topic: name.clone(),
-            partitions: published.topic.partitions,
-            source: format!("onramp/{}/{name}", gateway.name.value),
-            event_type: name,
-            data_schema: format!("{registry}/schemas/ids/{}", published.value_schema_id),
-        };
+        let route = route(
+            gateway,
+            name,
+            published.topic.partitions,
+            published.value_schema_id,
+        );
         let mapped = Mapped {
             route: RouteId(u16::try_from(routes.len()).map_err(|_| {
                 Failure::internal(
@@ -332,8 +329,26 @@ fn history(
     }
 }
 
+/// What all events of a product have in common.
+pub(crate) fn route(
+    gateway: &Gateway,
+    product: String,
+    partitions: i32,
+    value_schema_id: u32,
+) -> Route {
+    let registry = gateway.registry.url.trim_end_matches('/');
+    Route {
+        topic: product.clone(),
+        partitions,
+        source: format!("onramp/{}/{product}", gateway.name.value),
+        event_type: product.clone(),
+        data_schema: format!("{registry}/schemas/ids/{value_schema_id}"),
+        product,
+    }
+}
+
 /// What headers take beside the transaction's place and id and the subject, at most.
-fn header_bytes(headers: Headers, route: &Route) -> usize {
+pub(crate) fn header_bytes(headers: Headers, route: &Route) -> usize {
     // Names, frames, times and ordinals, rounded up.
     const TRANSACTION: usize = 64;
     const CLOUD_EVENTS: usize = 320;

@@ -6,7 +6,7 @@ use onramp_language::{Gateway, Product, Status};
 use onramp_publisher::progress::{self, Progress};
 
 /// The products of a gateway whose changes are published.
-pub(super) fn published(gateway: &Gateway) -> Vec<&Product> {
+pub(crate) fn published(gateway: &Gateway) -> Vec<&Product> {
     let published =
         |p: &&Product| p.status.is_published() || (p.status == Status::Draft && gateway.drafts);
     gateway.products.iter().filter(published).collect()

@@ -9,7 +9,7 @@ use onramp_publisher::progress::{ProductStatus, Progress};
 use super::{contracts, products};
 
 /// The names of the tables that products map.
-pub(super) fn idents(gateway: &Gateway) -> Vec<Ident> {
+pub(crate) fn idents(gateway: &Gateway) -> Vec<Ident> {
     let mut idents: Vec<Ident> = Vec::new();
     for product in products::published(gateway) {
         let ident = contracts::ident(product);
@@ -21,7 +21,7 @@ pub(super) fn idents(gateway: &Gateway) -> Vec<Ident> {
 }
 
 /// What products need of each table.
-pub(super) fn tables(
+pub(crate) fn tables(
     gateway: &Gateway,
     described: &[TableDescription],
     seen: Option<&Progress>,
@@ -58,7 +58,7 @@ pub(super) fn tables(
 }
 
 /// What the source is to be prepared for.
-pub(super) fn request(tables: &[TableRequest], seen: Option<&Progress>) -> PrepareRequest {
+pub(crate) fn request(tables: &[TableRequest], seen: Option<&Progress>) -> PrepareRequest {
     let record = seen.and_then(|p| p.position.as_ref());
     PrepareRequest {
         tables: tables.to_vec(),

@@ -33,7 +33,7 @@ fn read(secret: &Secret, setting: &str) -> Result<String, Failure> {
 }
 
 /// What the source's connector needs.
-pub(super) fn source(gateway: &Gateway, instance: &str) -> Names {
+pub(crate) fn source(gateway: &Gateway, instance: &str) -> Names {
     let source = &gateway.source;
     let ours = format!("onramp_{}", gateway.name.value);
     Names {
@@ -71,7 +71,7 @@ pub(super) fn source(gateway: &Gateway, instance: &str) -> Names {
 }
 
 /// What the publisher needs.
-pub(super) fn kafka(gateway: &Gateway) -> Result<KafkaSettings, Failure> {
+pub(crate) fn kafka(gateway: &Gateway) -> Result<KafkaSettings, Failure> {
     let kafka = &gateway.kafka;
     let mut settings = KafkaSettings::new(kafka.brokers.clone());
     settings.properties = kafka.properties.clone();
@@ -111,7 +111,7 @@ pub(super) fn kafka(gateway: &Gateway) -> Result<KafkaSettings, Failure> {
 }
 
 /// What the registry's client needs.
-pub(super) fn registry(gateway: &Gateway) -> RegistryOptions {
+pub(crate) fn registry(gateway: &Gateway) -> RegistryOptions {
     let mut options = RegistryOptions::new(gateway.registry.url.clone());
     options.username = gateway.registry.username.clone();
     options.password = reader(&gateway.registry.password);
@@ -120,7 +120,7 @@ pub(super) fn registry(gateway: &Gateway) -> RegistryOptions {
 }
 
 /// The keys that products refer to by name.
-pub(super) fn keys(gateway: &Gateway) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+pub(crate) fn keys(gateway: &Gateway) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     gateway
         .keys
         .iter()

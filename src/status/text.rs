@@ -2,6 +2,8 @@
 
 use onramp_publisher::{Cause, Stage};
 
+use crate::terminal::grouped;
+
 use super::{KeptShown, ProductShown, RunShown, Status, Teller, WaitShown};
 
 const COLUMNS: usize = 80;
@@ -173,19 +175,6 @@ fn line(out: &mut String, label: &str, text: &str) {
         used += length;
     }
     out.push('\n');
-}
-
-/// Digits in threes.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 fn bytes(bytes: u64) -> String {

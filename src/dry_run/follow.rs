@@ -1,0 +1,114 @@
+//! What commits while it is looked.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use onramp_connector::{Batch, Connector, Follow, FollowRequest, Ident, StreamLimits};
+use onramp_finding::{Failure, Finding};
+use onramp_language::Gateway;
+
+use super::judge::{Judge, Looked};
+use super::progress::Progress;
+use super::tally::Tally;
+
+/// The log that one batch holds.
+const BATCH_BYTES: usize = 256 << 10;
+/// A slot is given at least so long to be ready.
+const LEAST_PATIENCE: Duration = Duration::from_secs(5);
+/// How often it is shown how far it is.
+const SHOWN_EVERY: Duration = Duration::from_millis(500);
+
+/// What was followed.
+#[derive(Debug, Default)]
+pub(super) struct Followed {
+    /// By what means; None where nothing was.
+    pub(super) by: Option<String>,
+    pub(super) seconds: f64,
+    /// Whom the source waited for before it could be followed, and how long.
+    pub(super) waited_for: Vec<String>,
+    pub(super) waited_seconds: f64,
+    /// By product, in the order given.
+    pub(super) tallies: Vec<Tally>,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// Follows the products' tables for so long.
+pub(super) async fn follow(
+    gateway: &Gateway,
+    connector: &dyn Connector,
+    looked: &[Arc<Looked>],
+    duration: Duration,
+    progress: &Progress,
+) -> Result<Followed, Failure> {
+    let mut tables: Vec<Ident> = Vec::new();
+    for one in looked {
+        if !tables.contains(&one.mapping.table.name) {
+            tables.push(one.mapping.table.name.clone());
+        }
+    }
+    let request = FollowRequest {
+        tables,
+        limits: StreamLimits {
+            batch_bytes: BATCH_BYTES,
+            record_bytes: gateway.limits.chunk,
+        },
+        patience: duration.max(LEAST_PATIENCE),
+    };
+    let waited = Mutex::new(Vec::new());
+    let began = Instant::now();
+    let waits = |open: &[String]| {
+        if open.is_empty() {
+            return;
+        }
+        progress.show(&format!("the slot waits for {}", open.join("; ")));
+        open.clone_into(&mut waited.lock().unwrap_or_else(PoisonError::into_inner));
+    };
+    let follow = connector.follow(&request, &waits).await?;
+    let waited_for = waited.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut followed = Followed {
+        waited_seconds: began.elapsed().as_secs_f64(),
+        waited_for,
+        ..Followed::default()
+    };
+    let mut following = match follow {
+        Follow::Changes(following) => following,
+        Follow::Not(finding) => {
+            followed.findings.push(*finding);
+            return Ok(followed);
+        }
+    };
+    followed.by = Some(following.by().to_owned());
+    let mut judges: Vec<Option<Judge>> = looked
+        .iter()
+        .map(|l| Some(Judge::new(l.clone(), false)))
+        .collect();
+    let mut batch = Batch::default();
+    let (began, mut ended) = (Instant::now(), Vec::new());
+    ended.resize_with(looked.len(), Tally::default);
+    while let Some(left) = duration.checked_sub(began.elapsed()) {
+        following.next(&mut batch, left.min(SHOWN_EVERY)).await?;
+        for (place, slot) in judges.iter_mut().enumerate() {
+            let Some(judge) = slot else { continue };
+            // A table that was altered ends its products' following alone.
+            if let Err(failure) = judge.changes(&batch) {
+                let name = &judge.looked.name;
+                let of_product = |f: Finding| f.of_product(name.clone());
+                let findings = failure.findings.into_iter().map(of_product);
+                followed.findings.extend(findings);
+                ended[place] = slot.take().map(|judge| judge.tally).unwrap_or_default();
+            }
+        }
+        let seen: u64 = judges.iter().flatten().map(|j| j.tally.read).sum();
+        let (so_far, all) = (began.elapsed().as_secs(), duration.as_secs());
+        progress.show(&format!("following: {so_far} of {all} s, {seen} changes"));
+    }
+    progress.clear();
+    followed.seconds = began.elapsed().as_secs_f64();
+    for (ended, judge) in ended.iter_mut().zip(judges) {
+        if let Some(judge) = judge {
+            *ended = judge.tally;
+        }
+    }
+    followed.tallies = ended;
+    Ok(followed)
+}
