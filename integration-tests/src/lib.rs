@@ -19,6 +19,7 @@ pub mod seam;
 mod servers;
 pub mod standby;
 pub mod switch;
+pub mod traces;
 
 pub use consumer::{Event, Extent, consume, extent, latest_by_key, records};
 pub use folder::Folder;

@@ -4,9 +4,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use onramp_finding::codes::dry_run as codes;
-use onramp_finding::codes::running;
+use onramp_finding::codes::{files, running};
 use onramp_finding::{Failure, Finding, Place};
 use onramp_language::{Gateway, Product, Status};
+
+use serde_json::Map;
 
 use super::files::Files;
 use super::report::{self, Report};
@@ -62,6 +64,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let format = arguments.report.format;
     arguments.files.with_reading(format, |reading, gateway| {
         let mut findings = reading.findings.clone();
+        // To look at a draft is what this is for.
+        findings.retain(|f| f.code != &files::UNPUBLISHED_DRAFT);
         let products = chosen(arguments, gateway, &reading.refused, &mut findings);
         let wishes = Wishes {
             rows: match arguments.all {
@@ -84,23 +88,30 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         let outcome = runtime.block_on(dry_run::look(gateway, products, &wishes));
         // A call to a broker that does not answer is nothing to wait for.
         runtime.shutdown_background();
-        told(arguments.report, findings, outcome)
+        told(arguments.report, findings, &reading.refused, &outcome)
     })
 }
 
-fn told(report: Report, mut findings: Vec<Finding>, outcome: Outcome) -> ExitCode {
+fn told(
+    report: Report,
+    mut findings: Vec<Finding>,
+    refused: &[String],
+    outcome: &Outcome,
+) -> ExitCode {
     let text = outcome.text(terminal::width());
+    let mut more = outcome.json();
+    more.insert("refused".to_owned(), refused.into());
     findings.extend(outcome.findings.iter().cloned());
     let code = report.code(&findings);
     if !report.json() {
         // Rows that fail are shown in their product's part, with their keys.
         findings.retain(|f| f.code != &codes::ROWS_FAIL);
         if !findings.is_empty() {
-            report.tell(&findings, outcome.json(), "\n");
+            report.tell(&findings, Map::new(), "\n");
             findings.clear();
         }
     }
-    report.tell(&findings, outcome.json(), &text);
+    report.tell(&findings, more, &text);
     match outcome.out_of_reach {
         Some(kind) => ExitCode::from(kind.exit_code()),
         None => code,

@@ -104,6 +104,8 @@ pub(super) async fn follow(
     }
     progress.clear();
     followed.seconds = began.elapsed().as_secs_f64();
+    // It goes with its connection where it cannot be told to.
+    let _ = following.end().await;
     for (ended, judge) in ended.iter_mut().zip(judges) {
         if let Some(judge) = judge {
             *ended = judge.tally;

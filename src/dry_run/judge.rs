@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::fields::{FieldInfo, flat};
 use super::profile::FieldProfile;
-use super::tally::{SAMPLES, Sample, Tally};
+use super::tally::{KEY_CHARS, SAMPLES, Sample, Tally};
 use crate::read_back::{self, FRAME};
 use crate::run::contracts::{header_bytes, route};
 
@@ -324,7 +324,9 @@ impl Judge {
             (batch.items.get(fault.item), &mut self.examiner)
             && let Some(row) = change.after.or(change.before)
         {
-            group.keys.extend(examiner.key(batch, row));
+            let key = examiner.key(batch, row);
+            let short = key.map(|key| key.chars().take(KEY_CHARS).collect());
+            group.keys.extend(short);
         }
     }
 }

@@ -7,6 +7,8 @@ use onramp_translator::{FieldValue, Seen};
 
 /// So many codes that are not listed are told apart; a column of free text has any number.
 const CODES_MAX: usize = 20;
+/// So much of each is kept: longer texts are no codes.
+const CODE_CHARS: usize = 40;
 
 /// What was seen of one field.
 #[derive(Debug, Clone, Default)]
@@ -37,7 +39,8 @@ impl FieldProfile {
         if seen.is_unlisted {
             self.unlisted += 1;
             let code = seen.source.map(|value| FieldValue::of_column(value).text());
-            self.code(code.unwrap_or_default(), 1);
+            let code = code.unwrap_or_default();
+            self.code(code.chars().take(CODE_CHARS).collect(), 1);
         }
         match &seen.given {
             Ok(FieldValue::Null) => self.nulls += 1,

@@ -10,6 +10,8 @@ use super::profile::FieldProfile;
 pub(super) const SAMPLES: usize = 3;
 /// So many keys of a group of rows that fail are shown.
 pub(super) const KEYS: usize = 5;
+/// So much of each is kept.
+pub(super) const KEY_CHARS: usize = 200;
 
 /// Rows that fail for one reason.
 #[derive(Debug, Clone)]

@@ -12,6 +12,8 @@ use crate::terminal::grouped;
 
 /// Where values begin.
 const INDENT: usize = 12;
+/// So much of a value is shown; machines get all of it.
+const SHOWN_CHARS: usize = 300;
 
 pub(super) fn text(seen: &Seen, width: usize) -> String {
     let mut page = Page::new(width);
@@ -74,12 +76,12 @@ fn closing(seen: &Seen) -> String {
         let changes = p.changes.as_ref().map(|tally| (tally.read, tally.failing));
         rows.into_iter().chain(changes).collect::<Vec<_>>()
     };
-    let counted = seen.products.iter().flat_map(tallies);
-    let (read, failing) = counted.fold((0, 0), |(r, f), (read, failing)| (r + read, f + failing));
+    let all = seen.products.iter().flat_map(tallies);
+    let (read, failing) = all.fold((0, 0), |(r, f), (read, failing)| (r + read, f + failing));
     let unlooked = seen.products.iter().filter(|p| p.rows.is_none()).count();
     let not_looked = match unlooked {
         0 => String::new(),
-        n => format!("; {n} product(s) could not be looked at"),
+        n => format!("; {} could not be looked at", counted(n as u64, "product")),
     };
     format!(
         "dry run: {} of {} rows and changes would fail{not_looked}",
@@ -98,26 +100,28 @@ fn product(page: &mut Page, product: &ProductSeen) {
         0,
         &format!("{}{status}, from {}", product.name, product.table),
     );
-    if let Some(rows) = &product.rows {
-        self::rows(page, rows);
-    } else {
-        page.line("  rows", INDENT, "not looked at");
+    match &product.rows {
+        Some(rows) => self::rows(page, rows),
+        None => page.line("  rows", INDENT, "not looked at"),
+    }
+    if let (Some(looked), Some(rows)) = (&product.looked, &product.rows) {
+        fails(page, looked, &rows.tally);
     }
     if let Some(tally) = &product.changes {
         let text = format!(
-            "{} changes: {} events, {} tombstones, {} would fail",
-            grouped(tally.read),
-            grouped(tally.events),
-            grouped(tally.tombstones),
+            "{}: {}, {}, {} would fail",
+            counted(tally.read, "change"),
+            counted(tally.events, "event"),
+            counted(tally.tombstones, "tombstone"),
             grouped(tally.failing)
         );
         page.line("  changes", INDENT, &text);
+        if let Some(looked) = &product.looked {
+            fails(page, looked, tally);
+        }
     }
     if let Some(looked) = &product.looked {
         let rows = product.rows.as_ref().map(|rows| &rows.tally);
-        for tally in rows.into_iter().chain(&product.changes) {
-            fails(page, looked, tally);
-        }
         for tally in rows.into_iter().chain(&product.changes) {
             for one in &tally.samples {
                 sample(page, one);
@@ -146,27 +150,32 @@ fn rows(page: &mut Page, rows: &RowsSeen) {
     };
     page.line("  rows", INDENT, &text);
     let text = format!(
-        "{} events, {} left out, {} would fail",
-        grouped(tally.events),
+        "{}, {} left out, {} would fail",
+        counted(tally.events, "event"),
         grouped(tally.left_out()),
         grouped(tally.failing)
     );
     page.line("", INDENT, &text);
     if tally.read_back > 0 {
         let text = format!(
-            "{} of {} events read back by the schema that would be registered: {} as written",
+            "{} of {} read back by the schema that would be registered: {} as written",
             grouped(tally.read_back),
-            grouped(tally.events),
+            counted(tally.events, "event"),
             grouped(tally.read_back - tally.read_otherwise)
         );
         page.line("", INDENT, &text);
     }
 }
 
+/// `1 event`, `2 events`.
+fn counted(number: u64, word: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {word}{plural}", grouped(number))
+}
+
 fn fails(page: &mut Page, looked: &Looked, tally: &Tally) {
-    for (n, group) in tally.sorted().into_iter().enumerate() {
-        let label = if n == 0 { "  failing" } else { "" };
-        page.line(label, INDENT, &failing(looked, group));
+    for group in tally.sorted() {
+        page.line("", INDENT, &failing(looked, group));
         let keys = match (looked.shows_keys(), &group.keys[..]) {
             (true, []) => continue,
             (true, keys) => format!("keys {}", keys.join(", ")),
@@ -191,14 +200,15 @@ fn failing(looked: &Looked, group: &Group) -> String {
         (field, Some(column)) => format!("{field} from {column}: "),
     };
     let (count, code) = (grouped(group.count), group.code.id);
-    format!("{count}  {field}{} ({code}{place})", group.reason)
+    format!("- {count} fail: {field}{} ({code}{place})", group.reason)
 }
 
 fn sample(page: &mut Page, sample: &Sample) {
-    let key = sample.key.as_deref().unwrap_or("(classified, kept back)");
+    let kept_back = || "(classified, kept back)".to_owned();
+    let key = sample.key.as_deref().map_or_else(kept_back, short);
     page.line("  sample", INDENT, &format!("{}, key {key}", sample.of));
     for (name, text) in sample.row.iter().flatten() {
-        let text = text.as_deref().unwrap_or("(null)");
+        let text = text.as_deref().map_or("(null)".to_owned(), short);
         page.line("", INDENT + 2, &format!("{name} = {text}"));
     }
     match &sample.event {
@@ -207,6 +217,13 @@ fn sample(page: &mut Page, sample: &Sample) {
             page.line("", INDENT, "-> event");
             values(page, "", event);
         }
+    }
+}
+
+fn short(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
     }
 }
 
@@ -220,7 +237,7 @@ fn values(page: &mut Page, parent: &str, event: &serde_json::Value) {
         match value {
             serde_json::Value::Object(_) => values(page, &path, value),
             serde_json::Value::String(text) => {
-                page.line("", INDENT + 2, &format!("{path}: {text}"));
+                page.line("", INDENT + 2, &format!("{path}: {}", short(text)));
             }
             other => page.line("", INDENT + 2, &format!("{path}: {other}")),
         }
@@ -232,8 +249,8 @@ fn field(looked: &Looked, field: &FieldInfo, profile: &FieldProfile) -> String {
     if let Some(word) = &field.classification {
         text.push_str(&format!(", {word}"));
     }
-    let (values, nulls) = (grouped(profile.values), grouped(profile.nulls));
-    text.push_str(&format!(": {values} values, {nulls} null"));
+    let (values, nulls) = (counted(profile.values, "value"), grouped(profile.nulls));
+    text.push_str(&format!(": {values}, {nulls} null"));
     let open = looked.shows(field);
     if let (true, Some(least), Some(most)) = (open, &profile.least, &profile.most) {
         text.push_str(&format!(", {} to {}", least.text(), most.text()));
@@ -257,7 +274,7 @@ fn field(looked: &Looked, field: &FieldInfo, profile: &FieldProfile) -> String {
     }
     for (code, reason, count) in &profile.faults {
         text.push_str(&format!(
-            "; {} fail: {reason} ({})",
+            "; {} fail with {}: {reason}",
             grouped(*count),
             code.id
         ));

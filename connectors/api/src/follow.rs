@@ -42,4 +42,8 @@ pub trait Following: Send {
     /// Fills `batch` anew, as [`Stream::next`](crate::Stream::next) does. Returns when there is
     /// something, or after `wait` with an empty batch. Not to be cancelled.
     async fn next(&mut self, batch: &mut Batch, wait: Duration) -> Result<(), Failure>;
+
+    /// Ends it; what held the log is gone when this returns, and not a moment later as it is where
+    /// it is only dropped.
+    async fn end(self: Box<Self>) -> Result<(), Failure>;
 }

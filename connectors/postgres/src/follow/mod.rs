@@ -82,6 +82,7 @@ pub(crate) async fn follow(
     };
     Ok(Follow::Changes(Box::new(Changes {
         session,
+        slot,
         by,
         sql,
         read,
@@ -123,6 +124,7 @@ enum Read {
 struct Changes {
     /// The slot is this session's.
     session: Session,
+    slot: String,
     by: String,
     /// What gives the next changes.
     sql: String,
@@ -198,6 +200,14 @@ impl Changes {
 impl Following for Changes {
     fn by(&self) -> &str {
         &self.by
+    }
+
+    async fn end(mut self: Box<Self>) -> Result<(), Failure> {
+        if std::mem::take(&mut self.looking) {
+            let ended = self.session.run("ROLLBACK").await;
+            ended.map_err(|error| self.session.refused(&error))?;
+        }
+        slot::end(&self.session, &self.slot).await
     }
 
     async fn next(&mut self, batch: &mut Batch, wait: Duration) -> Result<(), Failure> {

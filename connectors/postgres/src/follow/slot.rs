@@ -41,9 +41,7 @@ pub(super) async fn make(
         .run(&settings)
         .await
         .map_err(|error| session.refused(&error))?;
-    let xmax = "SELECT pg_snapshot_xmax(pg_current_snapshot())::text";
-    let number: String = session.one(xmax, &[]).await?.get(0);
-    let number = number.parse().unwrap_or(u64::MAX);
+    let pid: i32 = session.one("SELECT pg_backend_pid()", &[]).await?.get(0);
     let name = name();
     // Both are words of ours.
     let create =
@@ -61,8 +59,11 @@ pub(super) async fn make(
             watch = Some(Session::open(target).await?);
         }
         if let Some(watch) = &watch {
-            last = chunk::waits_for(watch, number).await?;
-            waits(&last);
+            let open = chunk::waited_for_by(watch, pid).await?;
+            if !open.is_empty() {
+                waits(&open);
+                last = open;
+            }
         }
     };
     match made {
@@ -81,6 +82,13 @@ pub(super) async fn make(
             })))),
         },
     }
+}
+
+/// Drops it. Where that cannot be, it goes with the session.
+pub(super) async fn end(session: &Session, name: &str) -> Result<(), Failure> {
+    let drop = "SELECT pg_drop_replication_slot(slot_name)::text FROM pg_replication_slots
+                 WHERE slot_name = $1::text";
+    session.query(drop, &[&name]).await.map(|_| ())
 }
 
 /// Why there is no slot.
