@@ -640,3 +640,90 @@ async fn machines_get_the_keys_that_the_page_tells_of() {
     }
     scenario.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn products_of_one_table_are_judged_apart() {
+    let scenario = shop().await;
+    let strict = ORDERS
+        .replace("orders.v1", "strict.v1")
+        .replace(", values: { P: PAID }", ", values: { Z: ZERO }")
+        .replace(", where: \"!row.gone\"", "");
+    scenario.write("products/strict.yaml", &strict);
+    let (said, code) = dry_run(&scenario, &["--all"]).await;
+    assert_eq!(code, 1);
+    let rows = |place: usize| {
+        let rows = &said["products"][place]["rows"];
+        let of = |key: &str| rows[key].as_u64().unwrap();
+        (of("read"), of("events"), of("left_out"), of("failing"))
+    };
+    assert_eq!(rows(0), (5000, 4420, 500, 80));
+    assert_eq!(
+        rows(1),
+        (5000, 0, 0, 5000),
+        "and its rows take none of the other's with them"
+    );
+    scenario.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_are_followed_as_their_root_and_what_would_stop_a_run_fails() {
+    let scenario = Scenario::new(
+        "CREATE TABLE parted (id bigint, d date, note text, PRIMARY KEY (id, d)) PARTITION BY RANGE (d);
+         CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM ('2026-01-01') TO ('2026-07-01');
+         CREATE TABLE \"Parted 2\" (junk int, note text, d date NOT NULL, id bigint NOT NULL, PRIMARY KEY (id, d));
+         ALTER TABLE \"Parted 2\" DROP COLUMN junk;
+         ALTER TABLE parted ATTACH PARTITION \"Parted 2\" FOR VALUES FROM ('2026-07-01') TO ('2027-01-01');
+         CREATE TABLE large (id int PRIMARY KEY, small int, note text);
+         ALTER TABLE large ALTER note SET STORAGE EXTERNAL;
+         INSERT INTO large VALUES (1, 1, repeat('x', 10000));
+         CREATE TABLE strange (id int PRIMARY KEY)",
+    )
+    .await;
+    let product = |name: &str, table: &str, key: &str, more: &str| {
+        let text = PRODUCT
+            .replace("accounts.v1", name)
+            .replace("public.acct", table)
+            .replace("[account_id]", key);
+        let (head, _) = text.split_once("  account_id").unwrap();
+        let note = "  note: { type: string, from: note, optional: true }\n";
+        scenario.write(
+            &format!("products/{name}.yaml"),
+            &format!("{head}{more}{note}"),
+        );
+    };
+    let id = "  id: { type: long, from: id }\n";
+    product("large.v1", "public.large", "[id]", id);
+    let day = format!("{id}  day: {{ type: date, from: d }}\n");
+    product("parted.v1", "public.parted", "[id, day]", &day);
+    let looking = start(&scenario, &["--follow", "4s"]);
+    slot(&scenario, true).await;
+    for change in [
+        "INSERT INTO parted VALUES (1, '2026-03-01', 'a'), (2, '2026-08-01', 'b')",
+        "UPDATE parted SET d = '2026-08-02' WHERE id = 1",
+        "INSERT INTO strange VALUES (1)",
+        "UPDATE large SET small = 2",
+        "TRUNCATE large, strange",
+    ] {
+        run(&scenario.db, change).await;
+    }
+    let (said, code) = ended(looking).await;
+    assert_eq!(code, 1, "{said}");
+    let (large, parted) = (&said["products"][0], &said["products"][1]);
+    // A row that moves between partitions is deleted and inserted.
+    let counts = json!({ "read": 4, "events": 3, "tombstones": 1, "failing": 0, "read_back": 3 });
+    assert_eq!(parted["changes"], counts);
+    assert_eq!(
+        parted["samples"][1]["event"]["note"], "b",
+        "columns go by their names"
+    );
+    assert_eq!(
+        (&large["changes"]["read"], &large["changes"]["failing"]),
+        (&json!(2), &json!(2))
+    );
+    let codes = large["failures"].as_array().unwrap().iter();
+    let mut codes: Vec<&str> = codes.map(|f| f["code"].as_str().unwrap()).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, ["ONR-323", "ONR-325"]);
+    assert_eq!(large["failures"][0]["of"], "change");
+    scenario.close().await;
+}

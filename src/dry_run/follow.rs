@@ -60,7 +60,7 @@ pub(super) async fn follow(
         if open.is_empty() {
             return;
         }
-        progress.show(&format!("the slot waits for {}", open.join("; ")));
+        progress.show(&format!("the source waits for {}", open.join("; ")));
         open.clone_into(&mut waited.lock().unwrap_or_else(PoisonError::into_inner));
     };
     let follow = connector.follow(&request, &waits).await?;

@@ -374,6 +374,15 @@ impl<'g> Look<'g> {
                     self.findings.push(finding.of_product(product.name.clone()));
                 }
             }
+            if product.changes.as_ref().is_none_or(|tally| tally.read == 0) {
+                let how = match self.wishes.follow {
+                    None => "none were followed, `--follow 30s` does",
+                    Some(_) => "none came while it was looked",
+                };
+                let table = &product.table;
+                let text = format!("whether changes of {table} can be carried: {how}");
+                self.seen.unproven.push(text);
+            }
             if let Some(rows) = product.rows.as_ref().filter(|rows| !rows.all) {
                 self.seen.unproven.push(format!(
                     "whether every row of {} can be carried: {} were looked at, `--all` looks at each",
@@ -382,7 +391,9 @@ impl<'g> Look<'g> {
                 ));
             }
         }
-        self.seen.unproven.dedup();
+        // Products of one table say the same of it.
+        let mut said = std::collections::HashSet::new();
+        self.seen.unproven.retain(|text| said.insert(text.clone()));
     }
 
     fn outcome(self) -> Outcome {

@@ -40,13 +40,13 @@ pub(super) fn unproven(gateway: &Gateway, progress: Option<&Progress>) -> Vec<St
             gateway.name.value
         ));
     }
-    for product in &gateway.products {
-        let name = product.name.value.to_string();
-        if !is_published(progress, &name) {
-            unproven.push(format!(
-                "whether topic {name} may be created and written to: Kafka tells when that is done"
-            ));
-        }
+    let names = gateway.products.iter().map(|p| p.name.value.to_string());
+    let new: Vec<String> = names.filter(|name| !is_published(progress, name)).collect();
+    if !new.is_empty() {
+        unproven.push(format!(
+            "whether topics may be created and written to: Kafka tells when that is done ({})",
+            new.join(", ")
+        ));
     }
     unproven
 }

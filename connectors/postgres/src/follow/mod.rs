@@ -156,7 +156,8 @@ impl Changes {
             _ => *STEPS.iter().find(fits).unwrap_or(&1),
         };
         let sql = format!("FETCH {rows} FROM onramp");
-        let fetched = self.session.query(&sql, &[]).await?;
+        let fetched = self.session.try_query(&sql, &[]).await;
+        let fetched = fetched.map_err(|error| slot::interrupted(&self.session, &error))?;
         if fetched.is_empty() {
             run(&self.session, "COMMIT").await?;
             self.looking = false;

@@ -1,6 +1,6 @@
 //! test_decoding's lines as a batch: texts in their columns' places, decoded when they are asked for.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -45,7 +45,8 @@ pub(super) struct Decoded {
     tables: Vec<Table>,
     /// By the name that the log has, which may be a partition's.
     by_name: HashMap<Ident, usize>,
-    batches: VecDeque<Batch>,
+    /// What was taken and not yet handed over.
+    taken: Batch,
     /// The transaction that is read, until its first change of interest.
     begun: Option<(Lsn, u32)>,
     open: bool,
@@ -85,7 +86,7 @@ impl Decoded {
             numbers,
             tables,
             by_name,
-            batches: VecDeque::new(),
+            taken: Batch::default(),
             begun: None,
             open: false,
         })
@@ -100,14 +101,14 @@ impl Decoded {
             Some(Line::Commit) => {
                 self.begun = None;
                 if std::mem::take(&mut self.open) {
-                    self.batch().items.push(Item::Commit);
+                    self.taken.items.push(Item::Commit);
                 }
             }
             Some(Line::Truncate(tables)) => {
                 for name in tables {
                     if let Some(at) = self.find(&name) {
                         self.begin();
-                        self.batch().items.push(Item::Truncate(TableId(at as u32)));
+                        self.taken.items.push(Item::Truncate(TableId(at as u32)));
                     }
                 }
             }
@@ -124,10 +125,10 @@ impl Decoded {
 
     /// Hands over what was taken.
     pub(super) fn read(&mut self, batch: &mut Batch) -> bool {
-        let Some(next) = self.batches.pop_front().filter(|b| !b.items.is_empty()) else {
+        if self.taken.items.is_empty() {
             return false;
-        };
-        *batch = next;
+        }
+        *batch = std::mem::take(&mut self.taken);
         batch.tables = self.tables.iter().map(|t| t.layout.clone()).collect();
         true
     }
@@ -140,14 +141,6 @@ impl Decoded {
         self.by_name.get(&ident).copied()
     }
 
-    fn batch(&mut self) -> &mut Batch {
-        if self.batches.is_empty() {
-            self.batches.push_back(Batch::default());
-        }
-        let last = self.batches.len() - 1;
-        &mut self.batches[last]
-    }
-
     /// States the transaction before its first change.
     fn begin(&mut self) {
         let Some((lsn, xid)) = self.begun.take() else {
@@ -158,7 +151,7 @@ impl Decoded {
         // The line of its commit, which tells when it was, is still to come.
         let now = SystemTime::UNIX_EPOCH.elapsed();
         let committed_at_us = now.map_or(0, |since| since.as_micros() as i64);
-        let batch = self.batch();
+        let batch = &mut self.taken;
         let place = push(batch, lsn.to_string().as_bytes());
         let id = push(batch, xid.to_string().as_bytes());
         batch.items.push(Item::Begin(Begin {
@@ -173,13 +166,13 @@ impl Decoded {
         let layout = self.tables[at].layout.clone();
         let table = TableId(at as u32);
         if !std::mem::replace(&mut self.tables[at].told, true) {
-            self.batch().items.push(Item::Layout(table));
+            self.taken.items.push(Item::Layout(table));
         }
         let old = change.old.as_ref();
         let before = old.map(|columns| row(&layout, columns, Cell::Null));
         let new = change.new.as_ref();
         let after = new.map(|columns| row(&layout, columns, Cell::Unchanged));
-        let batch = self.batch();
+        let batch = &mut self.taken;
         let before = before.map(|row| push(batch, &row));
         let after = after.map(|row| push(batch, &row));
         batch.items.push(Item::Change(Changed {

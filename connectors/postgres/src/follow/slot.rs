@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use onramp_connector::WaitsFor;
 use onramp_finding::codes::dry_run::NOT_FOLLOWED;
-use onramp_finding::{Failure, Finding, Place};
+use onramp_finding::{Failure, Finding, Kind, Place};
+use tokio_postgres::error::SqlState;
 
 use crate::catalogue::session::Session;
 use crate::chunk;
@@ -89,6 +90,22 @@ pub(super) async fn end(session: &Session, name: &str) -> Result<(), Failure> {
     let drop = "SELECT pg_drop_replication_slot(slot_name)::text FROM pg_replication_slots
                  WHERE slot_name = $1::text";
     session.query(drop, &[&name]).await.map(|_| ())
+}
+
+/// The failure for a look at the log that the server broke off.
+pub(super) fn interrupted(session: &Session, error: &tokio_postgres::Error) -> Failure {
+    let db = error.as_db_error();
+    if db.is_none_or(|db| db.code() != &SqlState::QUERY_CANCELED) {
+        return session.refused(error);
+    }
+    let place = Place::Source("temporary slot".into());
+    let finding = Finding::warning(&NOT_FOLLOWED, place, "changes are no longer followed")
+        .because(format!(
+            "to read the log took longer than {STATEMENT_SECONDS} s: a very large transaction \
+             ended, or the server is busy"
+        ))
+        .remedy("follow again later");
+    Failure::stop(Kind::Source, finding)
 }
 
 /// Why there is no slot.
