@@ -9,6 +9,7 @@ mod consumer;
 mod folder;
 mod gateway;
 pub mod history;
+pub mod looking;
 pub mod mishaps;
 pub mod model;
 pub mod operate;

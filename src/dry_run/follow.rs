@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use onramp_connector::{Batch, Connector, Follow, FollowRequest, Ident, StreamLimits};
+use onramp_connector::{Batch, Connector, Follow, FollowRequest, Following, Ident, StreamLimits};
 use onramp_finding::{Failure, Finding};
 use onramp_language::Gateway;
 
 use super::judge::{Judge, Looked};
 use super::progress::Progress;
+use super::rows::is_out_of_reach;
 use super::tally::Tally;
 
 /// The log that one batch holds.
@@ -78,39 +79,70 @@ pub(super) async fn follow(
         }
     };
     followed.by = Some(following.by().to_owned());
-    let mut judges: Vec<Option<Judge>> = looked
-        .iter()
-        .map(|l| Some(Judge::new(l.clone(), false)))
-        .collect();
-    let mut batch = Batch::default();
-    let (began, mut ended) = (Instant::now(), Vec::new());
-    ended.resize_with(looked.len(), Tally::default);
-    while let Some(left) = duration.checked_sub(began.elapsed()) {
-        following.next(&mut batch, left.min(SHOWN_EVERY)).await?;
-        for (place, slot) in judges.iter_mut().enumerate() {
-            let Some(judge) = slot else { continue };
-            // A table that was altered ends its products' following alone.
-            if let Err(failure) = judge.changes(&batch) {
-                let name = &judge.looked.name;
-                let of_product = |f: Finding| f.of_product(name.clone());
-                let findings = failure.findings.into_iter().map(of_product);
-                followed.findings.extend(findings);
-                ended[place] = slot.take().map(|judge| judge.tally).unwrap_or_default();
-            }
-        }
-        let seen: u64 = judges.iter().flatten().map(|j| j.tally.read).sum();
-        let (so_far, all) = (began.elapsed().as_secs(), duration.as_secs());
-        progress.show(&format!("following: {so_far} of {all} s, {seen} changes"));
-    }
+    let mut watched: Vec<Watched> = looked.iter().map(|l| Watched::new(l.clone())).collect();
+    let began = Instant::now();
+    let ended = watch(following.as_mut(), &mut watched, duration, progress).await;
     progress.clear();
     followed.seconds = began.elapsed().as_secs_f64();
     // It goes with its connection where it cannot be told to.
     let _ = following.end().await;
-    for (ended, judge) in ended.iter_mut().zip(judges) {
-        if let Some(judge) = judge {
-            *ended = judge.tally;
+    match ended {
+        Err(failure) if is_out_of_reach(&failure) => return Err(failure),
+        // What was seen before counts.
+        Err(failure) => followed.findings.extend(failure.findings),
+        Ok(()) => {}
+    }
+    for one in watched {
+        followed.findings.extend(one.findings);
+        followed.tallies.push(one.judge.tally);
+    }
+    Ok(followed)
+}
+
+/// A product whose changes are followed.
+struct Watched {
+    judge: Judge,
+    /// Why it is no longer: its table was altered.
+    findings: Vec<Finding>,
+}
+
+impl Watched {
+    fn new(looked: Arc<Looked>) -> Watched {
+        Watched {
+            judge: Judge::new(looked, false),
+            findings: Vec::new(),
         }
     }
-    followed.tallies = ended;
-    Ok(followed)
+
+    fn changes(&mut self, batch: &Batch) {
+        if !self.findings.is_empty() {
+            return;
+        }
+        if let Err(failure) = self.judge.changes(batch) {
+            let name = &self.judge.looked.name;
+            let findings = failure.findings.into_iter();
+            self.findings = findings.map(|f| f.of_product(name.clone())).collect();
+        }
+    }
+}
+
+/// Looks at what comes until the time is up.
+async fn watch(
+    following: &mut dyn Following,
+    watched: &mut [Watched],
+    duration: Duration,
+    progress: &Progress,
+) -> Result<(), Failure> {
+    let mut batch = Batch::default();
+    let began = Instant::now();
+    while let Some(left) = duration.checked_sub(began.elapsed()) {
+        following.next(&mut batch, left.min(SHOWN_EVERY)).await?;
+        for one in watched.iter_mut() {
+            one.changes(&batch);
+        }
+        let seen: u64 = watched.iter().map(|one| one.judge.tally.read).sum();
+        let (so_far, all) = (began.elapsed().as_secs(), duration.as_secs());
+        progress.show(&format!("following: {so_far} of {all} s, {seen} changes"));
+    }
+    Ok(())
 }

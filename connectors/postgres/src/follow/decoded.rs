@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn what_is_cut_is_no_change() {
-        let whole = "table s.t: INSERT: id[integer]:1 a[text]:'x''y'";
+        let whole = "table s.t: INSERT: id[integer]:1 a[text]:'x y'";
         for end in 0..whole.len() {
             let cut = line(&whole[..end]);
             // Cut between two columns, and within the word at its front, it is one still.

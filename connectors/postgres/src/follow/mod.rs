@@ -77,7 +77,9 @@ pub(crate) async fn follow(
         (
             "test_decoding, over a temporary slot: no publication holds all the tables".to_owned(),
             of_test_decoding(&slot, request.limits),
-            Read::Texts(Decoded::new(&session, &request.tables, numbers.clone()).await?),
+            Read::Texts(Box::new(
+                Decoded::new(&session, &request.tables, numbers.clone()).await?,
+            )),
         )
     };
     Ok(Follow::Changes(Box::new(Changes {
@@ -116,9 +118,8 @@ fn of_test_decoding(slot: &str, limits: StreamLimits) -> String {
 }
 
 enum Read {
-    /// Boxed: much larger than the other.
     Messages(Box<Replay>),
-    Texts(Decoded),
+    Texts(Box<Decoded>),
 }
 
 struct Changes {
