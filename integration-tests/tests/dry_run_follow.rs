@@ -235,6 +235,12 @@ async fn killed_while_its_slot_waits_it_leaves_nothing_and_says_for_whom_it_wait
         traces(&scenario, &["accounts.v1"]).await == before
     })
     .await;
+    // Rows behind a lock are waited for a while, and the command ends all the same.
+    run(&open, "BEGIN; LOCK TABLE acct").await;
+    let (said, code) = dry_run(&scenario, &["--all"]).await;
+    assert_eq!(code, 1, "{said}");
+    assert_eq!(said["products"][0]["rows"], Value::Null);
+    assert_eq!(said["reached"]["source"], true);
     drop(open);
     scenario.close().await;
 }

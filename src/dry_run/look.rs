@@ -202,8 +202,13 @@ impl<'g> Look<'g> {
                         }
                     }
                 }
-                Err(failure) => {
+                Err(mut failure) => {
                     let ends = rows::is_out_of_reach(&failure);
+                    let names: Vec<&str> = table.looked.iter().map(|l| l.name.as_str()).collect();
+                    for finding in failure.findings.iter_mut().filter(|_| !ends) {
+                        finding.product.get_or_insert_with(|| names.join(", "));
+                        finding.message = format!("{}: {}", table.name(), finding.message);
+                    }
                     self.failed(failure, ends);
                     if ends {
                         return;

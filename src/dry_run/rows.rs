@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use onramp_connector::{Batch, Bound, ChunkLimits, ChunkRange, ChunkTable, Connector, TableReader};
-use onramp_finding::codes::running;
+use onramp_finding::codes::{running, source};
 use onramp_finding::{Failure, Kind};
 use onramp_language::Gateway;
 use tokio::sync::{Mutex, oneshot};
@@ -14,6 +14,9 @@ use tokio::sync::{Mutex, oneshot};
 use super::judge::{Judge, Looked};
 use super::tally::Tally;
 use crate::run::history::ranges::{self, Cursor, FIRST_PAUSE};
+
+/// So long a reading that fails is tried again: a run has more time than whoever looks.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Which rows are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,10 +188,11 @@ async fn all(
 ) -> Result<Vec<Tally>, Failure> {
     let cursor = Arc::new(Mutex::new(Cursor::default()));
     let stop = Arc::new(AtomicBool::new(false));
+    let order = Arc::new(AtomicU64::new(0));
     let mut readings = Vec::new();
     for number in 0..parts.readers {
         let (parts, table, far) = (parts.clone(), table.clone(), far.clone());
-        let (cursor, stop) = (cursor.clone(), stop.clone());
+        let (cursor, stop, order) = (cursor.clone(), stop.clone(), order.clone());
         let (tell, told) = oneshot::channel();
         let internal =
             |e: std::io::Error| Failure::internal(&running::INTERNAL, format!("no thread: {e}"));
@@ -199,7 +203,7 @@ async fn all(
         std::thread::Builder::new()
             .name(format!("rows-{number}"))
             .spawn(move || {
-                let reading = share(&parts, &table, &cursor, &far, &stop);
+                let reading = share(&parts, &table, (&cursor, &order), &far, &stop);
                 let read = runtime.block_on(reading);
                 if read.is_err() {
                     stop.store(true, Ordering::Relaxed);
@@ -211,47 +215,52 @@ async fn all(
         readings.push(told);
     }
     let mut whole: Vec<Tally> = table.looked.iter().map(|_| Tally::default()).collect();
-    let mut failed = None;
+    let (mut failed, mut shares) = (None, Vec::new());
     for told in readings {
         let died = || Failure::internal(&running::INTERNAL, "a reader's thread died");
         match told.await.unwrap_or_else(|_| Err(died())) {
-            Ok(tallies) => {
-                for (whole, tally) in whole.iter_mut().zip(tallies) {
-                    whole.add(tally);
-                }
-            }
+            Ok(share) => shares.push(share),
             Err(failure) => {
                 failed.get_or_insert(failure);
             }
         }
     }
+    // Whoever read the table's start comes first: its events and keys are shown.
+    shares.sort_by_key(|(first, _)| *first);
+    for (_, tallies) in shares {
+        for (whole, tally) in whole.iter_mut().zip(tallies) {
+            whole.add(tally);
+        }
+    }
     failed.map_or(Ok(whole), Err)
 }
 
-/// One reader's share of a table.
+/// One reader's share of a table, with the number of its first range.
 async fn share(
     parts: &Parts,
     table: &Table,
-    cursor: &Mutex<Cursor>,
+    (cursor, order): (&Mutex<Cursor>, &AtomicU64),
     far: &Far,
     stop: &AtomicBool,
-) -> Result<Vec<Tally>, Failure> {
+) -> Result<(u64, Vec<Tally>), Failure> {
+    let mut first = u64::MAX;
     let mut reader = parts.connector.table_reader(&table.chunk).await?;
     let mut judges = table.judges(false);
     while !stop.load(Ordering::Relaxed) {
         let mut cursor = cursor.lock().await;
-        let mut longer = FIRST_PAUSE;
+        let mut patience = Patience::default();
         let range = loop {
             match cursor.hand_out(reader.as_mut(), parts.limits.rows).await {
                 Ok(range) => break range,
-                Err(failure) => ranges::pause(failure, &mut longer).await?,
+                Err(failure) => patience.pause(failure).await?,
             }
         };
+        first = first.min(order.fetch_add(1, Ordering::Relaxed));
         drop(cursor);
         let Some(range) = range else { break };
         piece(parts, reader.as_mut(), range, &mut judges, far, stop).await?;
     }
-    Ok(judges.into_iter().map(|j| j.tally).collect())
+    Ok((first, judges.into_iter().map(|j| j.tally).collect()))
 }
 
 /// Reads a range whole: where a limit ends a chunk, the rest is the next one.
@@ -264,12 +273,15 @@ async fn piece(
     stop: &AtomicBool,
 ) -> Result<(), Failure> {
     let mut batch = Batch::default();
-    let mut longer = FIRST_PAUSE;
+    let mut patience = Patience::default();
     while !stop.load(Ordering::Relaxed) {
         let chunk = match reader.read(&range, parts.limits, &mut batch).await {
-            Ok(chunk) => chunk,
+            Ok(chunk) => {
+                patience = Patience::default();
+                chunk
+            }
             Err(failure) => {
-                ranges::pause(failure, &mut longer).await?;
+                patience.pause(failure).await?;
                 continue;
             }
         };
@@ -285,7 +297,38 @@ async fn piece(
     Ok(())
 }
 
+/// With a reading that fails, and is tried again.
+struct Patience {
+    since: Option<Instant>,
+    longer: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience {
+            since: None,
+            longer: FIRST_PAUSE,
+        }
+    }
+}
+
+impl Patience {
+    async fn pause(&mut self, failure: Failure) -> Result<(), Failure> {
+        let since = self.since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= PATIENCE {
+            return Err(failure);
+        }
+        ranges::pause(failure, &mut self.longer).await
+    }
+}
+
 /// Whether a failure means that the source is out of reach, and not that one table is unfit.
 pub(super) fn is_out_of_reach(failure: &Failure) -> bool {
-    failure.retry && failure.kind == Kind::Source
+    let lost = [
+        &source::UNREACHABLE,
+        &source::NOT_LET_IN,
+        &source::AUTHENTICATION,
+        &source::TLS_UNUSABLE,
+    ];
+    failure.kind == Kind::Source && failure.findings.iter().any(|f| lost.contains(&f.code))
 }
