@@ -3,6 +3,7 @@
 mod check;
 mod discover;
 mod docs;
+mod dry_run;
 mod files;
 mod named;
 mod plan;
@@ -50,6 +51,7 @@ Exit codes: 0 stopped as told, 64 configuration, 65 data, 66 source, 67 broker,
     },
     Discover(discover::Arguments),
     Check(check::Arguments),
+    DryRun(Box<dry_run::Arguments>),
     Release(release::Arguments),
     Test(test::Arguments),
     Plan(plan::Arguments),
@@ -157,6 +159,7 @@ pub fn main() -> ExitCode {
         }),
         Command::Discover(arguments) => discover::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::DryRun(arguments) => dry_run::run(&arguments),
         Command::Release(arguments) => release::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),

@@ -168,7 +168,6 @@ pub(super) fn plan(
 ) -> Result<Plan, Failure> {
     let gateway = &context.gateway;
     let keys = settings::keys(gateway)?;
-    let registry = gateway.registry.url.trim_end_matches('/');
     let mut states = Vec::new();
     let mut routes = Vec::new();
     let mut pinned = Vec::new();
@@ -234,14 +233,12 @@ pub(super) fn plan(
         if before != Some(&state) {
             states.push((name.clone(), state));
         }
-        let route = Route {
-            product: name.clone(),
-            topic: name.clone(),
-            partitions: published.topic.partitions,
-            source: format!("onramp/{}/{name}", gateway.name.value),
-            event_type: name,
-            data_schema: format!("{registry}/schemas/ids/{}", published.value_schema_id),
-        };
+        let route = route(
+            gateway,
+            name,
+            published.topic.partitions,
+            published.value_schema_id,
+        );
         let mapped = Mapped {
             route: RouteId(u16::try_from(routes.len()).map_err(|_| {
                 Failure::internal(
@@ -297,8 +294,26 @@ pub(super) fn plan(
     })
 }
 
+/// What all events of a product have in common.
+pub(crate) fn route(
+    gateway: &Gateway,
+    product: String,
+    partitions: i32,
+    value_schema_id: u32,
+) -> Route {
+    let registry = gateway.registry.url.trim_end_matches('/');
+    Route {
+        topic: product.clone(),
+        partitions,
+        source: format!("onramp/{}/{product}", gateway.name.value),
+        event_type: product.clone(),
+        data_schema: format!("{registry}/schemas/ids/{value_schema_id}"),
+        product,
+    }
+}
+
 /// What headers take beside the transaction's place and id and the subject, at most.
-fn header_bytes(headers: Headers, route: &Route) -> usize {
+pub(crate) fn header_bytes(headers: Headers, route: &Route) -> usize {
     // Names, frames, times and ordinals, rounded up.
     const TRANSACTION: usize = 64;
     const CLOUD_EVENTS: usize = 320;

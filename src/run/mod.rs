@@ -6,7 +6,7 @@
 //! the log is read again from what is known to be published. So it is where a product joins that
 //! was left out at first: what streams is never changed under way.
 
-mod attempt;
+pub(crate) mod attempt;
 pub(crate) mod contracts;
 pub(crate) mod history;
 mod pending;
@@ -180,7 +180,7 @@ fn told_to_stop() -> Result<watch::Receiver<bool>, Failure> {
 }
 
 /// A name that no other process has: the host's, the process's number, and when it began.
-fn instance() -> Instance {
+pub(crate) fn instance() -> Instance {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host: String = host
         .trim()

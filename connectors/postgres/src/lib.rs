@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use onramp_connector::{
-    Acquired, ChunkTable, Connector, Ident, Instance, KeptLog, Lacking, PlannedStep, Position,
-    PrepareRequest, Prepared, SourceIdentity, Surveyor, TableDescription, TableReader, Visibility,
+    Acquired, ChunkTable, Connector, Follow, FollowRequest, Ident, Instance, KeptLog, Lacking,
+    PlannedStep, Position, PrepareRequest, Prepared, SourceIdentity, Surveyor, TableDescription,
+    TableReader, Visibility, WaitsFor,
 };
 use onramp_finding::codes::source as codes;
 use onramp_finding::{Failure, Finding, Kind, Place};
@@ -19,6 +20,7 @@ use onramp_finding::{Failure, Finding, Kind, Place};
 mod catalogue;
 mod chunk;
 mod decode;
+mod follow;
 mod lsn;
 mod stream;
 mod survey;
@@ -200,6 +202,14 @@ impl Connector for Postgres {
         let reader =
             chunk::Reader::new(target, &self.mapped, numbers, &self.followed, table).await?;
         Ok(Box::new(reader))
+    }
+
+    async fn follow(
+        &self,
+        request: &FollowRequest,
+        waits: WaitsFor<'_>,
+    ) -> Result<Follow, Failure> {
+        follow::follow(&self.names, &self.numbers, &self.mapped, request, waits).await
     }
 }
 

@@ -18,6 +18,7 @@ mod suggest;
 mod time_format;
 mod yaml;
 
+pub use definition::duration;
 pub use fixtures::{Expected, Fixtures, Given, Row, Test};
 pub use gateway::{
     Admin, Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Security, Snapshot,

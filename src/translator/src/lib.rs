@@ -14,6 +14,7 @@ mod contract;
 mod conversion;
 mod convert;
 mod enumeration;
+mod examine;
 mod fault;
 mod mapping;
 mod names;
@@ -25,7 +26,9 @@ mod translate;
 mod write;
 
 pub use contract::{Contract, contract};
+pub use convert::Out as FieldValue;
 pub use enumeration::symbols;
+pub use examine::{Examiner, Seen, Unexamined};
 pub use fault::{RowFault, Stopped};
 pub use mapping::{check, columns};
 pub use program::{Encoding, Mapped, TableProgram};

@@ -7,6 +7,7 @@ use crate::Code;
 
 pub mod contracts;
 pub mod discovery;
+pub mod dry_run;
 pub mod expression;
 pub mod files;
 pub mod fixtures;
@@ -18,7 +19,7 @@ pub mod source;
 
 /// All codes, in order.
 pub fn all() -> Vec<&'static Code> {
-    [
+    let mut all = [
         files::ALL,
         fixtures::ALL,
         expression::ALL,
@@ -29,8 +30,12 @@ pub fn all() -> Vec<&'static Code> {
         contracts::ALL,
         discovery::ALL,
         running::ALL,
+        dry_run::ALL,
     ]
-    .concat()
+    .concat();
+    // The program's own fault is the last, whoever came after it.
+    all.sort_by_key(|code| code.id);
+    all
 }
 
 #[cfg(test)]
