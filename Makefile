@@ -2,13 +2,13 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help prepare build demo test bench torture lint stop
+.PHONY: help prepare build demo demo-onboard test bench torture lint stop
 
 SERVICES := integration-tests/services/services
 CARGO ?= cargo
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 prepare: ## install what building needs on Debian (as root; else say what is missing)
 	@integration-tests/services/prepare
@@ -18,6 +18,9 @@ build: prepare ## the release binary, target/release/onramp
 
 demo: prepare ## the example shop on real servers, from row to decoded event; ends by itself
 	@examples/shop/demo
+
+demo-onboard: prepare ## thirty unknown tables become running products; ends by itself
+	@examples/onboard/demo
 
 test: prepare ## every test there is, on PostgreSQL 15 and 18, Kafka and the registry
 	@python3 integration-tests/services/registry/check.py

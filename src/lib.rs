@@ -6,13 +6,16 @@
 
 mod admin;
 pub mod cli;
+mod discover;
 mod documents;
+mod dry_run;
 mod fixtures;
 mod health;
 mod logs;
 mod operate;
 mod plan;
 mod quarantine;
+mod read_back;
 mod released;
 mod run;
 mod status;

@@ -2,13 +2,15 @@
 
 mod amounts;
 mod lines;
+mod progress;
 
 use std::io::{IsTerminal, Write};
 
 use onramp_finding::Style;
 
 pub(crate) use amounts::{bytes, duration, grouped};
-pub(crate) use lines::labelled;
+pub(crate) use lines::{labelled, wrapped};
+pub(crate) use progress::Progress;
 
 /// Where nobody says how wide the terminal is.
 const COLUMNS: usize = 80;

@@ -10,6 +10,7 @@ mod expected;
 mod folder;
 mod gateway;
 pub mod history;
+pub mod looking;
 pub mod mishaps;
 pub mod model;
 pub mod operate;
@@ -20,6 +21,7 @@ pub mod seam;
 mod servers;
 pub mod standby;
 pub mod switch;
+pub mod traces;
 
 pub use consumer::{Event, Extent, consume, extent, latest_by_key, records};
 pub use expected::{fits_80_columns, is_as_expected};

@@ -1,7 +1,9 @@
 //! The command line: what may be said, and the exit code it ends with.
 
 mod check;
+mod discover;
 mod docs;
+mod dry_run;
 mod files;
 mod named;
 mod plan;
@@ -48,7 +50,9 @@ Exit codes: 0 stopped as told, 64 configuration, 65 data, 66 source, 67 broker,
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
+    Discover(discover::Arguments),
     Check(check::Arguments),
+    DryRun(Box<dry_run::Arguments>),
     Release(release::Arguments),
     Test(test::Arguments),
     Plan(plan::Arguments),
@@ -155,7 +159,9 @@ pub fn main() -> ExitCode {
             logs::start(files.logs);
             run::run(gateway, plan)
         }),
+        Command::Discover(arguments) => discover::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::DryRun(arguments) => dry_run::run(&arguments),
         Command::Release(arguments) => release::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),

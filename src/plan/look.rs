@@ -8,7 +8,7 @@ use onramp_language::{Gateway, Product, Status};
 use onramp_postgres::Postgres;
 use onramp_publisher::progress::{self, ProductStatus, Progress};
 use onramp_publisher::{Kafka, Stage, claims, topics};
-use onramp_registry::{RegistryClient, dry_publish_contract, key_subject};
+use onramp_registry::{Foreseen, Foresight, RegistryClient, foresee, key_subject};
 use onramp_translator::Contract;
 
 use super::{Area, Does, Fate, Plan, PlannedProduct, Step, Unasked, hash, rows};
@@ -184,41 +184,43 @@ impl Look<'_> {
         });
         let all: Vec<_> = of_values.chain(of_key).collect();
         for (subject, schema, before) in all {
-            match dry_publish_contract(client, &subject, &schema, level, before).await {
-                Ok(planned) => self.subject(planned),
-                Err(failure) if failure.retry => {
-                    let _ = self.kept::<()>(Err(failure));
-                    return false;
-                }
-                Err(failure) => {
-                    let named = failure.findings.into_iter().map(|mut finding| {
-                        finding.product.get_or_insert_with(|| topic.clone());
-                        finding
-                    });
-                    self.plan.findings.extend(named);
-                }
+            let asked = foresee(client, &subject, &schema, level, before).await;
+            match self.kept(asked) {
+                Some(foresight) => self.subject(foresight, &topic),
+                None => return false,
             }
         }
         true
     }
 
-    fn subject(&mut self, planned: onramp_registry::Plan) {
-        let mut details = Vec::new();
-        let mut first = false;
-        for step in &planned.steps {
-            details.push(match step {
-                onramp_registry::Step::SetLevel(level) => format!("compatibility {level}"),
-                onramp_registry::Step::Register { version } => {
-                    first |= *version == 1;
-                    format!("version {version}")
-                }
-            });
-        }
-        if !details.is_empty() {
-            let does = if first { Does::Create } else { Does::Alter };
-            let object = format!("subject {}", planned.subject);
-            self.step(Area::Registry, does, object, details);
-        }
+    fn subject(&mut self, foresight: Foresight, product: &str) {
+        let level = foresight.sets_level;
+        let mut details: Vec<String> = level
+            .map(|l| format!("compatibility {l}"))
+            .into_iter()
+            .collect();
+        let does = match foresight.foreseen {
+            Foreseen::Refused(findings) => {
+                let named = findings.into_iter().map(|mut finding| {
+                    finding.product.get_or_insert_with(|| product.to_owned());
+                    finding
+                });
+                self.plan.findings.extend(named);
+                return;
+            }
+            Foreseen::Unchanged { .. } if details.is_empty() => return,
+            Foreseen::Unchanged { .. } => Does::Alter,
+            Foreseen::NewVersion { of } => {
+                details.push(format!("version {}", of.saturating_add(1)));
+                Does::Alter
+            }
+            Foreseen::NewSubject => {
+                details.push("version 1".to_owned());
+                Does::Create
+            }
+        };
+        let object = format!("subject {}", foresight.subject);
+        self.step(Area::Registry, does, object, details);
     }
 
     async fn kafka(&mut self, kafka: &Kafka) {

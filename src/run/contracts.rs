@@ -216,7 +216,6 @@ pub(super) fn plan(
 ) -> Result<Plan, Failure> {
     let gateway = &context.gateway;
     let keys = settings::keys(gateway)?;
-    let registry = gateway.registry.url.trim_end_matches('/');
     let mut states = Vec::new();
     let mut routes = Vec::new();
     let mut pinned = Vec::new();
@@ -236,7 +235,12 @@ pub(super) fn plan(
         // It was retired, and is published again.
         let returns = before.is_some_and(|b| b.status == ProductStatus::Retired);
         let event_schema_ids = event_ids(&published, before);
-        let types = types(&published, &name, registry);
+        let types = types(
+            &published.contract,
+            &published.value_schema_ids,
+            &name,
+            &gateway.registry.url,
+        );
         let state = ProductState {
             format: FORMAT,
             from: match before {
@@ -289,14 +293,7 @@ pub(super) fn plan(
         if before != Some(&state) {
             states.push((name.clone(), state));
         }
-        let route = Route {
-            product: name.clone(),
-            topic: name.clone(),
-            partitions: published.topic.partitions,
-            source: format!("onramp/{}/{name}", gateway.name.value),
-            types,
-            quarantine: false,
-        };
+        let route = route(gateway, name.clone(), published.topic.partitions, types);
         pinned.extend(published.quarantine.clone());
         let quarantine = published.quarantine.map(|topic| Route {
             product: name.clone(),
@@ -389,10 +386,17 @@ fn event_ids(published: &Published, before: Option<&ProductState>) -> BTreeMap<S
 }
 
 /// What each type of a product's events is called.
-fn types(published: &Published, product: &str, registry: &str) -> Vec<EventType> {
-    let values = published.contract.values.iter();
-    let types = values
-        .zip(&published.value_schema_ids)
+pub(crate) fn types(
+    contract: &Contract,
+    ids: &[u32],
+    product: &str,
+    registry: &str,
+) -> Vec<EventType> {
+    let registry = registry.trim_end_matches('/');
+    let types = contract
+        .values
+        .iter()
+        .zip(ids)
         .map(|(value, id)| EventType {
             name: match &value.event {
                 None => product.to_owned(),
@@ -403,8 +407,25 @@ fn types(published: &Published, product: &str, registry: &str) -> Vec<EventType>
     types.collect()
 }
 
+/// What all events of a product have in common.
+pub(crate) fn route(
+    gateway: &Gateway,
+    product: String,
+    partitions: i32,
+    types: Vec<EventType>,
+) -> Route {
+    Route {
+        topic: product.clone(),
+        partitions,
+        source: format!("onramp/{}/{product}", gateway.name.value),
+        types,
+        quarantine: false,
+        product,
+    }
+}
+
 /// What headers take beside the transaction's place and id and the subject, at most.
-fn header_bytes(headers: Headers, route: &Route) -> usize {
+pub(crate) fn header_bytes(headers: Headers, route: &Route) -> usize {
     // Names, frames, times and ordinals, rounded up.
     const TRANSACTION: usize = 64;
     const CLOUD_EVENTS: usize = 320;

@@ -6,7 +6,7 @@
 //! the log is read again from what is known to be published. So it is where a product joins that
 //! was left out at first: what streams is never changed under way.
 
-mod attempt;
+pub(crate) mod attempt;
 pub(crate) mod contracts;
 pub(crate) mod history;
 mod pending;
@@ -19,7 +19,7 @@ pub(crate) mod settings;
 
 use std::time::{Duration, Instant};
 
-use onramp_connector::Instance;
+use onramp_connector::{Connector, Instance};
 use onramp_finding::Failure;
 use onramp_finding::codes::running;
 use onramp_language::Gateway;
@@ -57,6 +57,11 @@ pub(crate) fn run(gateway: Gateway, plan: Option<String>) -> Result<(), Failure>
     // Told to stop in the middle of a start, a call to the brokers may still wait for its answer.
     runtime.shutdown_background();
     ended
+}
+
+/// The source of a gateway, for whoever looks at it and streams nothing. Nothing is connected yet.
+pub(crate) fn connector(gateway: &Gateway) -> Box<dyn Connector> {
+    Box::new(Postgres::new(settings::source(gateway, &instance().0)))
 }
 
 /// What progress in Kafka says, without fencing anybody; None where there is none.
@@ -175,7 +180,7 @@ fn told_to_stop() -> Result<watch::Receiver<bool>, Failure> {
 }
 
 /// A name that no other process has: the host's, the process's number, and when it began.
-fn instance() -> Instance {
+pub(crate) fn instance() -> Instance {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host: String = host
         .trim()

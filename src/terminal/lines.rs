@@ -25,3 +25,31 @@ pub(crate) fn labelled(out: &mut String, label: &str, text: &str, columns: usize
     }
     out.push('\n');
 }
+
+/// A text in lines that fit, each behind so many blanks; the lines after the first two blanks more.
+/// What a terminal would obey is shown as a mark.
+pub(crate) fn wrapped(indent: usize, text: &str, width: usize) -> String {
+    let mut out = String::new();
+    let mut line = " ".repeat(indent);
+    let mut empty = true;
+    let text: String = text
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect();
+    for word in text.split_whitespace() {
+        if !empty && line.chars().count() + 1 + word.chars().count() > width {
+            out.push_str(&line);
+            out.push('\n');
+            line = " ".repeat(indent + 2);
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    out.push_str(&line);
+    out.push('\n');
+    out
+}

@@ -111,6 +111,10 @@ pub trait TableReader: Send {
     /// there are fewer. Follows the index alone; the cost grows with `rows`.
     async fn bound(&mut self, after: Option<&Bound>, rows: u32) -> Result<Option<Bound>, Failure>;
 
+    /// The key of the row before the table's last `rows` rows; None when there are no more than
+    /// those. Follows the index alone; the cost grows with `rows`.
+    async fn before_last(&mut self, rows: u32) -> Result<Option<Bound>, Failure>;
+
     /// Reads rows of a range in their keys' order, in one short transaction that changes nothing,
     /// takes the weakest lock there is, and sees one moment of the table.
     ///

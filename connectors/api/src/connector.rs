@@ -7,7 +7,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use onramp_finding::{Failure, Finding};
 
-use crate::{Batch, ChunkTable, Ident, TableDescription, TableReader, Visibility};
+use crate::{
+    Batch, ChunkTable, Follow, FollowRequest, Ident, Surveyor, TableDescription, TableReader,
+    Visibility, WaitsFor,
+};
 
 /// A place in the log, in the source's own notation; see the crate's head for what it promises.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -135,6 +138,9 @@ pub trait Connector: Send + Sync {
     /// slot. Every finding in one call.
     async fn preflight(&self, request: &PrepareRequest) -> Result<Vec<Finding>, Failure>;
 
+    /// Someone who looks at tables that nobody has mapped yet.
+    async fn surveyor(&self) -> Result<Box<dyn Surveyor>, Failure>;
+
     /// Describes tables; those that do not exist are missing from the answer.
     async fn describe(&self, tables: &[Ident]) -> Result<Vec<TableDescription>, Failure>;
 
@@ -193,6 +199,12 @@ pub trait Connector: Send + Sync {
 
     /// A reader of one table, in chunks. Refused where the table has no key to read it by.
     async fn table_reader(&self, table: &ChunkTable) -> Result<Box<dyn TableReader>, Failure>;
+
+    /// Follows what commits from now on, beside whoever streams, and without anything that would
+    /// outlive the connection. Where the source cannot be followed so, or is not ready in time, it
+    /// says why ([`Follow::Not`]); a failure is a source out of reach.
+    async fn follow(&self, request: &FollowRequest, waits: WaitsFor<'_>)
+    -> Result<Follow, Failure>;
 }
 
 /// The source's own lock, held: as long as it lives nobody else streams for this gateway.

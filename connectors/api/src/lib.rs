@@ -20,6 +20,15 @@
 //! stream but numbers: [`Begin::number`] is what a chunk's [`Visibility`] is asked about, and
 //! [`Chunk::passed`] is what the stream's position is compared with.
 //!
+//! # Before anything is mapped
+//! [`Connector::surveyor`] looks at tables that no product maps yet, read-only; it needs nothing of
+//! what `prepare` makes.
+//!
+//! # Looking only
+//! [`Connector::follow`] needs none of this: it shows what commits for a while to whoever publishes
+//! nothing, and leaves nothing behind. So may a [`TableReader`] be asked for before
+//! [`Connector::prepare`], by whoever wants rows and no seam.
+//!
 //! # What a position promises
 //! A [`Position`] is a text that survives restarts. It names a set of source transactions: all
 //! those whose commit the log has before it. Streaming from it brings every other transaction
@@ -48,7 +57,9 @@
 mod batch;
 mod chunk;
 mod connector;
+mod follow;
 pub mod plain;
+mod survey;
 mod table;
 mod value;
 
@@ -59,6 +70,11 @@ pub use chunk::{
 pub use connector::{
     Acknowledge, Acquired, Connector, Instance, KeptLog, Lacking, Lease, PlannedStep, Position,
     PrepareRequest, Prepared, SourceIdentity, Stream, StreamLimits, TableRequest,
+};
+pub use follow::{Follow, FollowRequest, Following, WaitsFor};
+pub use survey::{
+    ForeignKey, ListedValues, Sample, SampleLimits, Sampled, SampledColumn, SurveyedTable,
+    Surveyor, Tables,
 };
 pub use table::{
     BeforeImage, Cell, Column, ColumnDecoder, Ident, Index, TableDescription, TableLayout,

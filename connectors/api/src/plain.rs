@@ -13,14 +13,23 @@ const VALUE: u8 = 2;
 /// Appends a cell to a row; None is a value that the log left out. Cells stand in the order of the
 /// table's columns.
 pub fn push(row: &mut Vec<u8>, cell: Option<Value<'_>>) {
+    match cell {
+        None => push_cell(row, Cell::Unchanged),
+        Some(Value::Null) => push_cell(row, Cell::Null),
+        Some(value) => push_cell(row, Cell::Raw(&raw(&value))),
+    }
+}
+
+/// Appends a cell in an encoding of the caller's, who has decoders for it.
+pub fn push_cell(row: &mut Vec<u8>, cell: Cell<'_>) {
     let (tag, bytes) = match cell {
-        None => (LEFT_OUT, Vec::new()),
-        Some(Value::Null) => (NULL, Vec::new()),
-        Some(value) => (VALUE, raw(&value)),
+        Cell::Unchanged => (LEFT_OUT, &[][..]),
+        Cell::Null => (NULL, &[][..]),
+        Cell::Raw(bytes) => (VALUE, bytes),
     };
     row.push(tag);
     row.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
-    row.extend_from_slice(&bytes);
+    row.extend_from_slice(bytes);
 }
 
 /// How such rows of a table are read.
@@ -53,7 +62,15 @@ fn raw(value: &Value<'_>) -> Vec<u8> {
     }
 }
 
-fn read<'a>(mut row: &'a [u8], wanted: &[u16], out: &mut Vec<Cell<'a>>) -> Result<(), Undecodable> {
+/// Finds columns in such a row.
+///
+/// # Errors
+/// The row is none.
+pub fn read<'a>(
+    mut row: &'a [u8],
+    wanted: &[u16],
+    out: &mut Vec<Cell<'a>>,
+) -> Result<(), Undecodable> {
     let mut cells = Vec::new();
     while !row.is_empty() {
         let (head, rest) = row.split_at_checked(HEAD).ok_or(Undecodable::Malformed)?;

@@ -6,6 +6,7 @@
 use onramp_connector::{ColumnDecoder, Undecodable, Value, ValueType};
 
 mod numeric;
+pub(crate) mod of_text;
 
 pub(crate) use numeric::numeric;
 

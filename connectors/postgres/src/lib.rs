@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use onramp_connector::{
-    Acquired, ChunkTable, Connector, Ident, Instance, KeptLog, Lacking, PlannedStep, Position,
-    PrepareRequest, Prepared, SourceIdentity, TableDescription, TableReader, Visibility,
+    Acquired, ChunkTable, Connector, Follow, FollowRequest, Ident, Instance, KeptLog, Lacking,
+    PlannedStep, Position, PrepareRequest, Prepared, SourceIdentity, Surveyor, TableDescription,
+    TableReader, Visibility, WaitsFor,
 };
 use onramp_finding::codes::source as codes;
 use onramp_finding::{Failure, Finding, Kind, Place};
@@ -19,8 +20,10 @@ use onramp_finding::{Failure, Finding, Kind, Place};
 mod catalogue;
 mod chunk;
 mod decode;
+mod follow;
 mod lsn;
 mod stream;
+mod survey;
 mod target;
 mod wire;
 
@@ -93,6 +96,10 @@ impl Connector for Postgres {
         let findings = preflight::look(&session, &self.names, request).await?;
         self.kept.put(session);
         Ok(findings)
+    }
+
+    async fn surveyor(&self) -> Result<Box<dyn Surveyor>, Failure> {
+        Ok(Box::new(survey::Survey::begin(self.session().await?)))
     }
 
     async fn describe(&self, tables: &[Ident]) -> Result<Vec<TableDescription>, Failure> {
@@ -195,6 +202,14 @@ impl Connector for Postgres {
         let reader =
             chunk::Reader::new(target, &self.mapped, numbers, &self.followed, table).await?;
         Ok(Box::new(reader))
+    }
+
+    async fn follow(
+        &self,
+        request: &FollowRequest,
+        waits: WaitsFor<'_>,
+    ) -> Result<Follow, Failure> {
+        follow::follow(&self.names, &self.numbers, &self.mapped, request, waits).await
     }
 }
 

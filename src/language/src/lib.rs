@@ -18,6 +18,7 @@ mod suggest;
 mod time_format;
 mod yaml;
 
+pub use definition::duration;
 pub use fixtures::{Expected, Fixtures, Given, Row, Test};
 pub use gateway::{
     Admin, Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Security, Snapshot,
@@ -29,6 +30,7 @@ pub use product::{
     OnTruncate, Otherwise, Parse, Product, ProductName, Protect, Record, Retention, Scalar, Shape,
     Sla, Source, Status,
 };
+pub use read::TO_SAY;
 pub use secret::Secret;
 pub use spanned::Spanned;
 pub use suggest::nearest;

@@ -26,25 +26,21 @@ pub fn key_subject(topic: &str) -> String {
 
 /// Something that publishing a contract changes in the registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// The subject gets its compatibility level.
     SetLevel(Level),
     /// The subject gets a version.
-    Register {
-        /// The number that it will most likely have.
-        version: u32,
-    },
+    Register,
 }
 
 /// What publishing a contract would do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
-    /// The subject.
-    pub subject: String,
+pub(crate) struct Plan {
+    /// Everything that stands against it; then there are no steps.
+    pub(crate) refused: Vec<Finding>,
     /// In order; empty where everything is there.
-    pub steps: Vec<Step>,
-    /// The schema's id, where it is registered already.
-    pub id: Option<SchemaId>,
+    pub(crate) steps: Vec<Step>,
+    /// The version that has the schema already.
+    pub(crate) found: Option<Registered>,
 }
 
 /// Publishes a contract: gives its schema's id, which events carry.
@@ -67,9 +63,21 @@ pub async fn publish_contract(
     level: Level,
     already_published: bool,
 ) -> Result<SchemaId, Failure> {
-    let plan = plan(client, subject, schema_json, level, already_published).await?;
+    let versions = all_versions(client, subject).await?;
+    let plan = plan(
+        client,
+        subject,
+        schema_json,
+        level,
+        already_published,
+        &versions,
+    )
+    .await?;
+    if !plan.refused.is_empty() {
+        return Err(Failure::all(Kind::Registry, plan.refused));
+    }
     let mut late_level = None;
-    let mut id = plan.id;
+    let mut id = plan.found.map(|found| found.id);
     for step in plan.steps {
         match step {
             Step::SetLevel(level) => {
@@ -78,7 +86,7 @@ pub async fn publish_contract(
                     late_level = Some(level);
                 }
             }
-            Step::Register { .. } => id = Some(client.register(subject, schema_json).await?),
+            Step::Register => id = Some(client.register(subject, schema_json).await?),
         }
     }
     if let Some(level) = late_level
@@ -98,72 +106,32 @@ pub async fn publish_contract(
     Ok(id)
 }
 
-/// What [`publish_contract`] would do, and every error that it would give, without a write.
-///
-/// The registry's own check is asked too, where it can be.
-///
-/// # Errors
-/// As [`publish_contract`].
-pub async fn dry_publish_contract(
+/// What [`publish_contract`] does, without a write.
+pub(crate) async fn plan(
     client: &RegistryClient,
     subject: &str,
     schema_json: &str,
     level: Level,
     already_published: bool,
-) -> Result<Plan, Failure> {
-    let plan = plan(client, subject, schema_json, level, already_published).await?;
-    let registers = plan
-        .steps
-        .iter()
-        .any(|s| matches!(s, Step::Register { .. }));
-    if registers {
-        let versions = client.versions(subject).await?;
-        let mut refused = Vec::new();
-        for version in level.binding(&versions) {
-            let verdict = client.compatible(subject, *version, schema_json).await?;
-            if !verdict.compatible {
-                let message = format!(
-                    "the registry's own check finds it incompatible with version {version}"
-                );
-                let mut refusal = finding(&codes::REGISTRY_WOULD_REFUSE, subject, message);
-                if !verdict.messages.is_empty() {
-                    refusal.reason = Some(format!("it says: {}", verdict.messages.join("; ")));
-                }
-                refused.push(refusal);
-            }
-        }
-        if !refused.is_empty() {
-            return Err(Failure::all(Kind::Registry, refused));
-        }
-    }
-    Ok(plan)
-}
-
-async fn plan(
-    client: &RegistryClient,
-    subject: &str,
-    schema_json: &str,
-    level: Level,
-    already_published: bool,
+    versions: &[Registered],
 ) -> Result<Plan, Failure> {
     let schema: Value = serde_json::from_str(schema_json).map_err(|_| {
         let message = "a contract's schema is not JSON";
         Failure::internal(&onramp_finding::codes::running::INTERNAL, message)
     })?;
-    let versions = all_versions(client, subject).await?;
     let found = match versions.is_empty() {
         true => None,
         false => client.look_up(subject, schema_json).await?,
     };
     let mut steps = Vec::new();
-    let mut findings = Vec::new();
+    let mut refused = Vec::new();
     if versions.is_empty() && already_published {
         let message = "the product was published before, and its subject has no version";
-        findings.push(finding(&codes::CONTRACT_GONE, subject, message.to_owned()));
+        refused.push(finding(&codes::CONTRACT_GONE, subject, message.to_owned()));
     }
     match client.subject_level(subject).await? {
         Some(set) if set == level => {}
-        Some(set) => findings.push(level_differs(subject, level, set, "has the level")),
+        Some(set) => refused.push(level_differs(subject, level, set, "has the level")),
         // Nobody has relied on it yet: no version, or only the one that an interrupted first
         // start left behind.
         None if !already_published && versions.len() <= usize::from(found.is_some()) => {
@@ -173,33 +141,35 @@ async fn plan(
             let global = client.global_level().await?;
             if global != level {
                 let how = "has no level of its own and follows the global one,";
-                findings.push(level_differs(subject, level, global, how));
+                refused.push(level_differs(subject, level, global, how));
             }
         }
     }
     if subject.ends_with("-key") && found.is_none() && !versions.is_empty() {
         let message = "the key's schema is not the one that the subject has";
-        findings.push(finding(&codes::KEY_CHANGED, subject, message.to_owned()));
+        refused.push(finding(&codes::KEY_CHANGED, subject, message.to_owned()));
     }
-    for version in level.binding(&versions) {
-        findings.extend(against(subject, version, &schema, level));
-    }
-    if !findings.is_empty() {
-        return Err(Failure::all(Kind::Registry, findings));
+    for version in level.binding(versions) {
+        refused.extend(against(subject, version, &schema, level));
     }
     if found.is_none() {
-        let last = versions.last().map_or(0, |v| v.version);
-        let version = last.saturating_add(1);
-        steps.push(Step::Register { version });
+        steps.push(Step::Register);
+    }
+    if !refused.is_empty() {
+        steps.clear();
     }
     Ok(Plan {
-        subject: subject.to_owned(),
+        refused,
         steps,
-        id: found.map(|f| f.id),
+        found,
     })
 }
 
-async fn all_versions(client: &RegistryClient, subject: &str) -> Result<Vec<Registered>, Failure> {
+/// All versions of a subject, in ascending order.
+pub(crate) async fn all_versions(
+    client: &RegistryClient,
+    subject: &str,
+) -> Result<Vec<Registered>, Failure> {
     let mut versions = Vec::new();
     for number in client.versions(subject).await? {
         // One that was deleted meanwhile binds nobody any more.

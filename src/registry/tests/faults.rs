@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use onramp_finding::{Failure, Kind};
 use onramp_registry::{
-    Level, RegistryClient, RegistryOptions, Step, dry_publish_contract, publish_contract,
+    Foreseen, Level, RegistryClient, RegistryOptions, foresee, publish_contract,
 };
 use stub::{Reply, Stub};
 
@@ -263,13 +263,72 @@ async fn a_dry_run_writes_nothing() {
     let stub = small(None, true).await;
     let client = RegistryClient::new(options(&stub.url)).unwrap();
     let level = Level::FullTransitive;
-    let plan = dry_publish_contract(&client, "o.v1-value", SCHEMA, level, false)
+    let seen = foresee(&client, "o.v1-value", SCHEMA, level, false)
         .await
         .unwrap();
-    let steps = [Step::SetLevel(level), Step::Register { version: 1 }];
-    assert_eq!(plan.steps, steps);
-    assert_eq!(plan.id, None);
+    assert_eq!(seen.foreseen, Foreseen::NewSubject);
+    assert_eq!(seen.sets_level, Some(level));
     assert_eq!(writes(&stub), [] as [&str; 0]);
+}
+
+/// A subject with one version, whose own check answers so.
+async fn checked(status: u16, body: &'static str) -> Stub {
+    Stub::start(move |request| {
+        let missing = |code: u32| format!(r#"{{"error_code":{code},"message":"not found"}}"#);
+        let (status, body) = match request.line.as_str() {
+            "GET /subjects/o.v1-value/versions" => (200, "[1]".to_owned()),
+            "GET /subjects/o.v1-value/versions/1" => {
+                let schema = serde_json::Value::from(SCHEMA);
+                (200, format!(r#"{{"version":1,"id":7,"schema":{schema}}}"#))
+            }
+            "GET /config/o.v1-value" => (200, r#"{"compatibilityLevel":"FULL"}"#.to_owned()),
+            line if line.starts_with("POST /compatibility/") => (status, body.to_owned()),
+            _ => (404, missing(40403)),
+        };
+        Reply::Json(status, body)
+    })
+    .await
+}
+
+const WIDER: &str = r#"{"type":"record","name":"O","fields":[{"name":"id","type":"long"},
+    {"name":"note","type":["null","string"],"default":null}]}"#;
+
+async fn foreseen(stub: &Stub) -> Result<onramp_registry::Foresight, Failure> {
+    let client = RegistryClient::new(options(&stub.url)).unwrap();
+    foresee(&client, "o.v1-value", WIDER, Level::Full, true).await
+}
+
+#[tokio::test]
+async fn the_registrys_own_check_counts_where_it_can_be_asked() {
+    let fine = foreseen(&checked(200, r#"{"is_compatible":true}"#).await).await;
+    assert_eq!(fine.unwrap().foreseen, Foreseen::NewVersion { of: 1 });
+
+    let refuses = r#"{"is_compatible":false,"messages":["it does not like it"]}"#;
+    let refused = foreseen(&checked(200, refuses).await).await.unwrap();
+    let Foreseen::Refused(findings) = &refused.foreseen else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(findings[0].code.id, "ONR-615");
+    assert!(
+        findings[0]
+            .reason
+            .as_ref()
+            .unwrap()
+            .contains("does not like it")
+    );
+
+    for status in [403, 404] {
+        let body = r#"{"error_code":40301,"message":"no"}"#;
+        let unasked = foreseen(&checked(status, body).await).await.unwrap();
+        assert_eq!(unasked.foreseen, Foreseen::NewVersion { of: 1 });
+        assert!(
+            unasked.unproven[0].starts_with("whether the registry's own check takes o.v1-value"),
+            "{:?}",
+            unasked.unproven
+        );
+    }
+    let away = foreseen(&checked(503, "{}").await).await.unwrap_err();
+    expect(&away, Kind::Registry, true, "ONR-601");
 }
 
 /// A certificate that signs nothing that is used here.

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use onramp_finding::Failure;
 use onramp_registry::{
-    Level, RegistryClient, RegistryOptions, Step, dry_publish_contract, publish_contract,
+    Foreseen, Level, RegistryClient, RegistryOptions, foresee, publish_contract,
 };
 
 const FULL: Level = Level::FullTransitive;
@@ -54,13 +54,12 @@ async fn a_contract_is_published_evolves_and_is_found_again() {
     assert!(client.versions(&subject).await.unwrap().is_empty());
     assert_eq!(client.subject_level(&subject).await.unwrap(), None);
 
-    let plan = dry_publish_contract(&client, &subject, &first, FULL, false)
+    let seen = foresee(&client, &subject, &first, FULL, false)
         .await
         .unwrap();
-    assert_eq!(
-        plan.steps,
-        [Step::SetLevel(FULL), Step::Register { version: 1 }]
-    );
+    assert_eq!(seen.foreseen, Foreseen::NewSubject);
+    assert_eq!((seen.sets_level, seen.latest), (Some(FULL), None));
+    assert_eq!(seen.unproven.len(), 1, "rights are told by the try alone");
     assert!(
         client.versions(&subject).await.unwrap().is_empty(),
         "dry is dry"
@@ -76,10 +75,12 @@ async fn a_contract_is_published_evolves_and_is_found_again() {
     assert_eq!(client.versions(&subject).await.unwrap(), [1]);
 
     let second = schema(&[ID, TOTAL, NOTE]);
-    let plan = dry_publish_contract(&client, &subject, &second, FULL, true)
+    let seen = foresee(&client, &subject, &second, FULL, true)
         .await
         .unwrap();
-    assert_eq!(plan.steps, [Step::Register { version: 2 }]);
+    assert_eq!(seen.foreseen, Foreseen::NewVersion { of: 1 });
+    assert_eq!(seen.sets_level, None);
+    assert_eq!(seen.latest.unwrap().id, id);
     let newer = publish_contract(&client, &subject, &second, FULL, true)
         .await
         .unwrap();
@@ -87,6 +88,12 @@ async fn a_contract_is_published_evolves_and_is_found_again() {
     // The earlier file again, as after a roll-back.
     let back = publish_contract(&client, &subject, &first, FULL, true).await;
     assert_eq!(back, Ok(id));
+    let seen = foresee(&client, &subject, &first, FULL, true)
+        .await
+        .unwrap();
+    assert_eq!(seen.foreseen, Foreseen::Unchanged { id, version: 1 });
+    assert_eq!(seen.latest.unwrap().version, 2);
+    assert!(seen.unproven.is_empty());
 
     let registered = client.version(&subject, 2).await.unwrap().unwrap();
     assert_eq!((registered.version, registered.id), (2, newer));
@@ -124,6 +131,10 @@ async fn every_violation_of_every_version_is_told_at_once() {
     }
     let remedy = failure.findings[0].remedy.clone().unwrap();
     assert!(remedy.ends_with(&format!("or start {}", topic.replace(".v1", ".v2"))));
+    let seen = foresee(&client, &subject, &broken, FULL, true)
+        .await
+        .unwrap();
+    assert_eq!(seen.foreseen, Foreseen::Refused(failure.findings));
     assert_eq!(client.versions(&subject).await.unwrap(), [1, 2]);
 }
 

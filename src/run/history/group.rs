@@ -2,24 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use onramp_connector::{Bound, ChunkTable, TableEstimate};
+use onramp_connector::{ChunkTable, TableEstimate};
 use onramp_publisher::{HistoryRecord, Stage};
 use onramp_translator::TableMapping;
 
 use super::pieces::ReadChunk;
+use super::ranges::Cursor;
 use crate::health::{Board, HistoryShown};
 
 /// How often the log says how far a run is.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// How long chunks are published before their rate is taken for the run's.
 const SAMPLED_FOR: Duration = Duration::from_secs(2);
-
-/// Up to where ranges were handed out.
-#[derive(Debug, Default)]
-pub(super) struct Cursor {
-    pub(super) after: Option<Bound>,
-    pub(super) exhausted: bool,
-}
 
 /// Products of one table whose runs stand at the same key: what their readers need.
 pub(super) struct Group {

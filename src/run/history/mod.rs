@@ -38,6 +38,7 @@ mod ghosts;
 mod group;
 mod orders;
 mod pieces;
+pub(crate) mod ranges;
 mod reader;
 mod start;
 mod waits;

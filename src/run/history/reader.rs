@@ -6,24 +6,21 @@ use std::time::{Duration, Instant, SystemTime};
 use onramp_connector::{Batch, Chunk, ChunkLimits, ChunkRange, TableReader};
 use onramp_event::Arena;
 use onramp_finding::Failure;
-use onramp_finding::codes::{running, source};
+use onramp_finding::codes::running;
 use onramp_translator::Translator;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use super::group::Group;
 use super::pieces::{Arrival, ReadChunk, Shared, Task};
+use super::ranges::{Cursor, FIRST_PAUSE, LONGEST_PAUSE, limits, pause, rest};
 use super::start::Parts;
 use super::waits::Waits;
-use crate::cli::one_line;
 
 /// Chunks that one reader may have read and not yet seen released: one waits for the stream while
 /// the next is read.
 const ROOM: usize = 2;
 /// An arena that holds this much is full.
 const ARENA_BYTES: usize = 256 << 10;
-/// The pauses before a reading is tried again.
-const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How often the source is asked which transactions are waited for.
 const ASKED_EVERY: Duration = Duration::from_secs(1);
 
@@ -38,11 +35,7 @@ pub(super) struct Readers {
 
 impl Readers {
     fn limits(&self) -> ChunkLimits {
-        ChunkLimits {
-            rows: self.parts.snapshot.chunk_rows,
-            bytes: self.parts.chunk_bytes,
-            record_bytes: self.parts.chunk_bytes,
-        }
+        limits(self.parts.snapshot.chunk_rows, self.parts.chunk_bytes)
     }
 }
 
@@ -186,10 +179,7 @@ impl<'r> Reader<'r> {
             }
             task = Task {
                 group: task.group,
-                range: ChunkRange {
-                    after: Some(last),
-                    until: range.until,
-                },
+                range: rest(&range, last),
             };
         }
     }
@@ -202,34 +192,26 @@ impl<'r> Reader<'r> {
             if cursor.exhausted {
                 continue;
             }
-            let after = cursor.after.clone();
-            let until = self.bound(group, after.as_ref()).await?;
-            let task = Task {
-                group: group.clone(),
-                range: ChunkRange {
-                    after,
-                    until: until.clone(),
-                },
-            };
-            cursor.exhausted = until.is_none();
-            cursor.after = until;
-            return Ok(Some(task));
+            if let Some(range) = self.hand_out(group, &mut cursor).await? {
+                let group = group.clone();
+                return Ok(Some(Task { group, range }));
+            }
         }
         Ok(None)
     }
 
-    async fn bound(
+    async fn hand_out(
         &mut self,
         group: &Arc<Group>,
-        after: Option<&onramp_connector::Bound>,
-    ) -> Result<Option<onramp_connector::Bound>, Failure> {
+        cursor: &mut Cursor,
+    ) -> Result<Option<ChunkRange>, Failure> {
         let rows = self.readers.limits().rows;
-        let mut pause = FIRST_PAUSE;
+        let mut longer = FIRST_PAUSE;
         loop {
             let open = self.open(group).await?;
-            match open.table.bound(after, rows).await {
-                Ok(bound) => return Ok(bound),
-                Err(failure) => self.pause(failure, &mut pause).await?,
+            match cursor.hand_out(open.table.as_mut(), rows).await {
+                Ok(range) => return Ok(range),
+                Err(failure) => pause(failure, &mut longer).await?,
             }
         }
     }
@@ -240,7 +222,7 @@ impl<'r> Reader<'r> {
         group: &Arc<Group>,
         range: &ChunkRange,
     ) -> Result<(Chunk, Vec<Arena>), Failure> {
-        let mut pause = FIRST_PAUSE;
+        let mut longer = FIRST_PAUSE;
         loop {
             self.wait_for_floor(group).await?;
             let limits = self.readers.limits();
@@ -256,7 +238,7 @@ impl<'r> Reader<'r> {
                         return Ok((read, arenas));
                     }
                 }
-                Err(failure) => self.pause(failure, &mut pause).await?,
+                Err(failure) => pause(failure, &mut longer).await?,
             }
         }
     }
@@ -268,7 +250,7 @@ impl<'r> Reader<'r> {
     /// Waits until a reading that begins now sees everything that may have been forgotten; says
     /// which transactions it waits for.
     async fn wait_for_floor(&mut self, group: &Group) -> Result<(), Failure> {
-        let mut pause = FIRST_PAUSE;
+        let mut longer = FIRST_PAUSE;
         let since = Instant::now();
         let mut asked = since;
         loop {
@@ -279,7 +261,7 @@ impl<'r> Reader<'r> {
             }
             match self.readers.parts.connector.visibility().await {
                 Ok(now) => self.readers.shared.saw(now.horizon()),
-                Err(failure) => self.pause(failure, &mut pause).await?,
+                Err(failure) => pause(failure, &mut longer).await?,
             }
             if self.readers.shared.known() >= floor {
                 continue;
@@ -293,11 +275,11 @@ impl<'r> Reader<'r> {
                     }
                     // It ended between the two questions.
                     Ok(_) => {}
-                    Err(failure) => self.pause(failure, &mut pause).await?,
+                    Err(failure) => pause(failure, &mut longer).await?,
                 }
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE / 4);
+            tokio::time::sleep(longer).await;
+            longer = (longer * 2).min(LONGEST_PAUSE / 4);
         }
     }
 
@@ -350,20 +332,5 @@ impl<'r> Reader<'r> {
             arenas.push(arena);
         }
         Ok(arenas)
-    }
-
-    /// After a failure that may pass: waits a little.
-    async fn pause(&mut self, failure: Failure, pause: &mut Duration) -> Result<(), Failure> {
-        // Behind another key the places of this run mean nothing, and on another server its numbers:
-        // it is begun again.
-        let anew = [&source::READING_KEY_CHANGED, &source::READ_ELSEWHERE];
-        let other = |f: &onramp_finding::Finding| anew.contains(&f.code);
-        if !failure.retry || failure.findings.iter().any(other) {
-            return Err(failure);
-        }
-        tracing::warn!(why = %one_line(&failure), "a chunk is read again");
-        tokio::time::sleep(*pause).await;
-        *pause = (*pause * 2).min(LONGEST_PAUSE);
-        Ok(())
     }
 }

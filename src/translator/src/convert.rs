@@ -26,9 +26,10 @@ pub(crate) enum Convert {
     Parsed(TextTime),
 }
 
-/// A field's value, ready to be written.
+/// A field's value, ready to be written; times count as [`Value`]'s do.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Out<'a> {
+#[allow(missing_docs)]
+pub enum Out<'a> {
     Null,
     Bool(bool),
     Int(i32),
@@ -43,8 +44,39 @@ pub(crate) enum Out<'a> {
     LocalTimestamp(i64),
     Timestamp(i64),
     Uuid([u8; 16]),
+    /// An enum's symbol, with its place among them.
     Symbol(u32, &'a str),
+    /// A key's name, and the digest under it.
     Pseudonym(&'a str, [u8; 32]),
+}
+
+impl<'a> Out<'a> {
+    /// A column's value as it stands.
+    pub fn of_column(value: Value<'a>) -> Self {
+        match value {
+            Value::Null => Out::Null,
+            Value::Bool(v) => Out::Bool(v),
+            Value::Int(v) => Out::Long(v),
+            Value::Float(v) => Out::Float(v),
+            Value::Double(v) => Out::Double(v),
+            Value::Decimal(v) => Out::Decimal(v),
+            Value::Text(v) => Out::Text(v),
+            Value::Bytes(v) => Out::Bytes(v),
+            Value::Date(v) => Out::Date(v),
+            Value::Time(v) => Out::Time(v),
+            Value::LocalTimestamp(v) => Out::LocalTimestamp(v),
+            Value::Timestamp(v) => Out::Timestamp(v),
+            Value::Uuid(v) => Out::Uuid(v),
+        }
+    }
+
+    /// Its text, the one that keys and pseudonyms are made of.
+    pub fn text(&self) -> String {
+        let mut out = Vec::new();
+        // Writing to memory does not fail.
+        let _ = crate::write::text(self, &mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
 }
 
 /// Why a row's value is refused; never with the value.

@@ -89,6 +89,35 @@ impl Codes {
     /// The symbol of a code: text as it is, a number or truth value by its text.
     #[inline]
     pub(crate) fn symbol<'a>(&'a self, value: Value<'_>) -> Result<Out<'a>, Refusal> {
+        match value {
+            // Null is a code that is not listed, where the field has no null.
+            Value::Null if self.optional => return Ok(Out::Null),
+            Value::Null => {
+                return match self.unlisted {
+                    Unlisted::Symbol(index) => Ok(self.at(index)),
+                    _ => Ok(Out::Null),
+                };
+            }
+            _ => {}
+        }
+        match (self.listed(value)?, self.unlisted) {
+            (Some(index), _) | (None, Unlisted::Symbol(index)) => Ok(self.at(index)),
+            (None, Unlisted::Null) => Ok(Out::Null),
+            (None, Unlisted::Fail) => Err(Refusal {
+                code: &mapping::ROW_CODE,
+                reason: "the row's code is not listed under values",
+            }),
+        }
+    }
+
+    /// Whether the value is a code that `values` does not list, whatever is made of it.
+    pub(crate) fn lacks(&self, value: Value<'_>) -> bool {
+        value != Value::Null && matches!(self.listed(value), Ok(None))
+    }
+
+    /// The symbol that `values` has for a code.
+    #[inline]
+    fn listed(&self, value: Value<'_>) -> Result<Option<u32>, Refusal> {
         let mut number = [0u8; 20];
         let code: &[u8] = match value {
             Value::Text(text) => text.as_bytes(),
@@ -101,32 +130,16 @@ impl Codes {
                 let left = rest.len();
                 &number[..20 - left]
             }
-            // Null is a code that is not listed, where the field has no null.
-            Value::Null if self.optional => return Ok(Out::Null),
-            Value::Null => {
-                return match self.unlisted {
-                    Unlisted::Symbol(index) => Ok(self.at(index)),
-                    _ => Ok(Out::Null),
-                };
-            }
             _ => return Err(Refusal::value("the value is not a code")),
         };
-        let found = match code {
+        Ok(match code {
             [byte] => self.single[*byte as usize].checked_sub(1),
             code => self
                 .longer
                 .binary_search_by(|(known, _)| known.as_ref().cmp(code))
                 .ok()
                 .map(|at| self.longer[at].1),
-        };
-        match (found, self.unlisted) {
-            (Some(index), _) | (None, Unlisted::Symbol(index)) => Ok(self.at(index)),
-            (None, Unlisted::Null) => Ok(Out::Null),
-            (None, Unlisted::Fail) => Err(Refusal {
-                code: &mapping::ROW_CODE,
-                reason: "the row's code is not listed under values",
-            }),
-        }
+        })
     }
 
     fn at(&self, index: u32) -> Out<'_> {

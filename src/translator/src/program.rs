@@ -107,9 +107,9 @@ pub(crate) struct EventProgram {
 pub(crate) struct Form {
     /// The record's index.
     pub(crate) r#type: u16,
-    key: Vec<Step>,
+    pub(crate) key: Vec<Step>,
     key_schema_id: Option<u32>,
-    value: Vec<Step>,
+    pub(crate) value: Vec<Step>,
     value_schema_id: u32,
 }
 

@@ -143,38 +143,56 @@ impl Step {
         row: &R,
         scratch: &'a Scratch,
     ) -> Result<Out<'a>, Trouble> {
-        let (value, slot) = match &self.origin {
-            Origin::Slot(slot) => (
-                row.value(*slot).map_err(|e| Trouble::of_column(*slot, e))?,
-                Some(*slot),
-            ),
-            Origin::Expression(expression) => (
-                expression
-                    .evaluate(row, scratch)
-                    .map_err(Trouble::of_expression)?,
-                None,
-            ),
-        };
-        let refused = |r: Refusal| Trouble {
-            code: r.code,
-            reason: r.reason,
-            slot,
-        };
-        let out = self.convert.apply(value).map_err(refused)?;
-        if out == Out::Null {
-            return if self.optional {
-                Ok(out)
-            } else {
-                Err(Trouble {
-                    code: &mapping::ROW_NULL,
-                    reason: "the row holds null and the field is required",
-                    slot,
-                })
-            };
-        }
+        let out = self.plain(self.source(row, scratch)?)?;
         match &self.protect {
-            None => Ok(out),
-            Some(protect) => protect.pseudonym(&out).map_err(refused),
+            Some(protect) if out != Out::Null => {
+                protect.pseudonym(&out).map_err(|r| self.refused(r))
+            }
+            _ => Ok(out),
+        }
+    }
+
+    /// What the row has for the field.
+    #[inline]
+    pub(crate) fn source<'a, R: Row<'a>>(
+        &'a self,
+        row: &R,
+        scratch: &'a Scratch,
+    ) -> Result<Value<'a>, Trouble> {
+        match &self.origin {
+            Origin::Slot(slot) => row.value(*slot).map_err(|e| Trouble::of_column(*slot, e)),
+            Origin::Expression(expression) => expression
+                .evaluate(row, scratch)
+                .map_err(Trouble::of_expression),
+        }
+    }
+
+    /// The field's value before it is protected.
+    #[inline]
+    pub(crate) fn plain<'a>(&'a self, value: Value<'a>) -> Result<Out<'a>, Trouble> {
+        let out = self.convert.apply(value).map_err(|r| self.refused(r))?;
+        match out == Out::Null && !self.optional {
+            false => Ok(out),
+            true => Err(Trouble {
+                code: &mapping::ROW_NULL,
+                reason: "the row holds null and the field is required",
+                slot: self.slot(),
+            }),
+        }
+    }
+
+    fn refused(&self, refusal: Refusal) -> Trouble {
+        Trouble {
+            code: refusal.code,
+            reason: refusal.reason,
+            slot: self.slot(),
+        }
+    }
+
+    fn slot(&self) -> Option<usize> {
+        match self.origin {
+            Origin::Slot(slot) => Some(slot),
+            Origin::Expression(_) => None,
         }
     }
 }

@@ -19,6 +19,34 @@ pub(crate) struct TextTime {
     ambiguous: Ambiguous,
 }
 
+/// Reads texts as a field's `parse` would, for whoever looks for the format of a column.
+#[derive(Debug)]
+pub struct TimeReader(TextTime);
+
+impl TimeReader {
+    /// None where the format cannot give such a moment, or needs a zone to.
+    pub fn new(format: &str, moment: Moment) -> Option<Self> {
+        let format = TimeFormat::read(format, moment).ok()?;
+        let needs_zone = moment == Moment::Timestamp && !format.has_offset();
+        (!needs_zone).then_some(TimeReader(TextTime {
+            format,
+            moment,
+            zone: None,
+            ambiguous: Ambiguous::Fail,
+        }))
+    }
+
+    /// Microseconds since 1970-01-01T00:00:00, or since midnight; None where the text is not of the
+    /// format.
+    pub fn read(&self, text: &str) -> Option<i64> {
+        match self.0.read(text).ok()? {
+            Out::Date(days) => Some(i64::from(days) * 86_400_000_000),
+            Out::Time(us) | Out::LocalTimestamp(us) | Out::Timestamp(us) => Some(us),
+            _ => None,
+        }
+    }
+}
+
 const MONTHS: [&str; 12] = [
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec",
 ];
@@ -43,6 +71,17 @@ impl TextTime {
 
     /// Reads a text.
     pub(crate) fn read<'a>(&self, text: &str) -> Result<Out<'a>, Refusal> {
+        self.read_as(text, self.ambiguous)
+    }
+
+    /// Whether it is a local time that occurs twice in its zone, or never, whatever is made of it.
+    pub(crate) fn is_ambiguous(&self, text: &str) -> bool {
+        self.zone.is_some()
+            && self.read_as(text, Ambiguous::Fail).is_err()
+            && self.read_as(text, Ambiguous::Earlier).is_ok()
+    }
+
+    fn read_as<'a>(&self, text: &str, ambiguous: Ambiguous) -> Result<Out<'a>, Refusal> {
         let mut rest = text.as_bytes();
         let mut read = Read::default();
         for part in self.format.parts() {
@@ -69,10 +108,10 @@ impl TextTime {
         if !rest.is_empty() {
             return Err(refused("text follows what the format describes"));
         }
-        self.assemble(read)
+        self.assemble(read, ambiguous)
     }
 
-    fn assemble<'a>(&self, mut read: Read) -> Result<Out<'a>, Refusal> {
+    fn assemble<'a>(&self, mut read: Read, ambiguous: Ambiguous) -> Result<Out<'a>, Refusal> {
         if let Some(afternoon) = read.afternoon {
             if !(1..=12).contains(&read.hour) {
                 return Err(refused("the hour is not one of a half day"));
@@ -110,33 +149,35 @@ impl TextTime {
             (Moment::Timestamp, None) => Ok(Out::Timestamp(
                 micros - i64::from(read.offset_s) * 1_000_000,
             )),
-            (Moment::Timestamp, Some(zone)) => self.in_zone(zone, days, &read).map(Out::Timestamp),
+            (Moment::Timestamp, Some(zone)) => {
+                in_zone(zone, ambiguous, days, &read).map(Out::Timestamp)
+            }
         }
     }
+}
 
-    fn in_zone(&self, zone: &TimeZone, days: i64, read: &Read) -> Result<i64, Refusal> {
-        let no_time = |_| refused("the time is beyond the range of its zone");
-        let (year, month, day) = civil_from_days(days);
-        let local = DateTime::new(
-            year as i16,
-            month as i8,
-            day as i8,
-            read.hour as i8,
-            read.minute as i8,
-            read.second as i8,
-            read.micros * 1000,
-        )
-        .map_err(no_time)?;
-        let instants = zone.to_ambiguous_timestamp(local);
-        let instant = match self.ambiguous {
-            Ambiguous::Fail => instants.unambiguous().map_err(|_| {
-                refused("the local time occurs twice in its zone, or never, and ambiguous is fail")
-            })?,
-            Ambiguous::Earlier => instants.earlier().map_err(no_time)?,
-            Ambiguous::Later => instants.later().map_err(no_time)?,
-        };
-        Ok(instant.as_microsecond())
-    }
+fn in_zone(zone: &TimeZone, ambiguous: Ambiguous, days: i64, read: &Read) -> Result<i64, Refusal> {
+    let no_time = |_| refused("the time is beyond the range of its zone");
+    let (year, month, day) = civil_from_days(days);
+    let local = DateTime::new(
+        year as i16,
+        month as i8,
+        day as i8,
+        read.hour as i8,
+        read.minute as i8,
+        read.second as i8,
+        read.micros * 1000,
+    )
+    .map_err(no_time)?;
+    let instants = zone.to_ambiguous_timestamp(local);
+    let instant = match ambiguous {
+        Ambiguous::Fail => instants.unambiguous().map_err(|_| {
+            refused("the local time occurs twice in its zone, or never, and ambiguous is fail")
+        })?,
+        Ambiguous::Earlier => instants.earlier().map_err(no_time)?,
+        Ambiguous::Later => instants.later().map_err(no_time)?,
+    };
+    Ok(instant.as_microsecond())
 }
 
 #[derive(Default)]

@@ -171,6 +171,11 @@ impl Session {
             .await
     }
 
+    /// Runs a query that is asked once, keeping the server's own error for the caller to judge.
+    pub(crate) async fn once(&self, sql: &str) -> Result<Vec<Row>, tokio_postgres::Error> {
+        self.client.query(sql, &[]).await
+    }
+
     /// The failure for an error that the caller has no better word for.
     pub(crate) fn refused(&self, error: &tokio_postgres::Error) -> Failure {
         refused(&self.target, error)

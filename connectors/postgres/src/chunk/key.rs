@@ -160,10 +160,20 @@ impl Key {
 
     /// What ORDER BY takes.
     pub(super) fn order(&self) -> String {
+        self.ordered_by("")
+    }
+
+    /// The same from the last row on.
+    pub(super) fn order_from_the_end(&self) -> String {
+        self.ordered_by(" DESC")
+    }
+
+    fn ordered_by(&self, direction: &str) -> String {
         self.list(|column| {
             let collation = column.collation.as_ref();
             let collation = collation.map_or_else(String::new, |name| format!(" COLLATE {name}"));
-            format!("{ROW}.{}{collation}", sql::identifier(&column.name))
+            let column = sql::identifier(&column.name);
+            format!("{ROW}.{column}{collation}{direction}")
         })
     }
 

@@ -16,4 +16,4 @@ mod shape;
 mod snapshot;
 
 pub(crate) use reader::Reader;
-pub(crate) use snapshot::{visibility, waits_for};
+pub(crate) use snapshot::{visibility, waited_for_by, waits_for};

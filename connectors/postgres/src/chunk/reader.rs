@@ -348,6 +348,18 @@ impl TableReader for Reader {
         self.bound_of(found)
     }
 
+    async fn before_last(&mut self, rows: u32) -> Result<Option<Bound>, Failure> {
+        let key = &self.shape.key;
+        let sql = format!(
+            "SELECT {} FROM {} AS {ROW} ORDER BY {} OFFSET {rows} LIMIT 1",
+            key.texts(),
+            self.shape.from,
+            key.order_from_the_end(),
+        );
+        let found = self.query(&sql).await?;
+        self.bound_of(found)
+    }
+
     async fn read(
         &mut self,
         range: &ChunkRange,

@@ -166,6 +166,22 @@ pub(crate) async fn waits_for(session: &Session, number: u64) -> Result<Vec<Stri
     Ok(open.iter().map(|(own, row)| tell(*own, row)).collect())
 }
 
+/// The transactions that a process waits for now, for people to read.
+pub(crate) async fn waited_for_by(session: &Session, pid: i32) -> Result<Vec<String>, Failure> {
+    const WAITED_FOR: &str = "SELECT transactionid::text FROM pg_locks
+        WHERE pid = $1 AND locktype = 'transactionid' AND NOT granted";
+    let waited = session.query(WAITED_FOR, &[&pid]).await?;
+    let waited: Vec<&str> = waited.iter().map(|row| row.get(0)).collect();
+    let rows = session.query(OPEN, &[]).await?;
+    let held = rows.iter().filter(|row| waited.contains(&row.get(1)));
+    let tell = |row: &tokio_postgres::Row| {
+        let (xmax, xid): (&str, &str) = (row.get(0), row.get(1));
+        let number = near(xmax.parse().ok()?, xid.parse().ok()?);
+        Some(tell(number, row))
+    };
+    Ok(held.filter_map(tell).collect())
+}
+
 fn tell(number: u64, row: &tokio_postgres::Row) -> String {
     let since = row.get::<_, Option<&str>>(7);
     let since = since.map_or_else(String::new, |since| format!(" since {since}"));

@@ -26,6 +26,7 @@ mod number;
 mod pace;
 mod reader;
 pub(crate) mod relation;
+mod replay;
 mod tables;
 mod tuple;
 
@@ -34,6 +35,7 @@ pub(crate) use followed::{Followed, HISTORY};
 pub(crate) use mapped::Mapped;
 pub(crate) use number::{Numbers, near};
 use reader::LogStream;
+pub(crate) use replay::Replay;
 
 /// The slot is somebody else's (SQLSTATE object_in_use).
 const IN_USE: &str = "55006";

@@ -18,6 +18,7 @@ use super::tables::Learnt;
 use super::{Open, relation};
 use crate::lsn::Lsn;
 use crate::stream::message::{self, Message};
+use crate::target::Target;
 use crate::wire::WireError;
 
 /// So long without a word, and the server is asked for one.
@@ -85,23 +86,9 @@ impl LogStream {
     /// Asks the catalogue about a table, in a task of its own: a call that is cancelled meanwhile
     /// leaves it running, and the next one finds it further.
     async fn learn(&mut self, described: Vec<u8>) -> Result<(), Failure> {
-        let learning = self.learning.get_or_insert_with(|| {
-            let target = self.open.target.clone();
-            tokio::spawn(async move {
-                let Ok(Message::Relation(table)) = message::parse(&described) else {
-                    let error = WireError::Protocol("a table's description".into());
-                    return Err(error.failure(&target, false));
-                };
-                let (oid, (layout, partitioned)) =
-                    (table.oid, relation::layout(&target, &table).await?);
-                Ok(Learnt {
-                    oid,
-                    described,
-                    layout,
-                    partitioned,
-                })
-            })
-        });
+        let learning = self
+            .learning
+            .get_or_insert_with(|| tokio::spawn(learnt(self.open.target.clone(), described)));
         let learnt = tokio::time::timeout(LEARNING, &mut *learning).await;
         let Ok(learnt) = learnt else {
             learning.abort();
@@ -175,6 +162,21 @@ impl LogStream {
         let error = std::io::Error::new(std::io::ErrorKind::ConnectionReset, why);
         WireError::Io(error).failure(&self.open.target, false)
     }
+}
+
+/// What the catalogue says of a description in the log.
+pub(super) async fn learnt(target: Target, described: Vec<u8>) -> Result<Learnt, Failure> {
+    let Ok(Message::Relation(table)) = message::parse(&described) else {
+        let error = WireError::Protocol("a table's description".into());
+        return Err(error.failure(&target, false));
+    };
+    let (oid, (layout, partitioned)) = (table.oid, relation::layout(&target, &table).await?);
+    Ok(Learnt {
+        oid,
+        described,
+        layout,
+        partitioned,
+    })
 }
 
 #[async_trait]

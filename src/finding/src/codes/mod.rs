@@ -1,11 +1,13 @@
 //! Every code there is, by where it is found.
 //!
-//! 1xx files, 2xx expressions, 3xx mappings, 4xx the source, 5xx Kafka, 6xx the registry and
-//! contracts, 7xx running.
+//! 1xx files, 2xx expressions, 3xx mappings, 4xx the source, 5xx Kafka, 6xx the registry,
+//! contracts and drafts, 7xx running.
 
 use crate::Code;
 
 pub mod contracts;
+pub mod discovery;
+pub mod dry_run;
 pub mod expression;
 pub mod files;
 pub mod fixtures;
@@ -17,7 +19,7 @@ pub mod source;
 
 /// All codes, in order.
 pub fn all() -> Vec<&'static Code> {
-    [
+    let mut all = [
         files::ALL,
         fixtures::ALL,
         expression::ALL,
@@ -26,9 +28,14 @@ pub fn all() -> Vec<&'static Code> {
         kafka::ALL,
         registry::ALL,
         contracts::ALL,
+        discovery::ALL,
         running::ALL,
+        dry_run::ALL,
     ]
-    .concat()
+    .concat();
+    // The program's own fault is the last, whoever came after it.
+    all.sort_by_key(|code| code.id);
+    all
 }
 
 #[cfg(test)]

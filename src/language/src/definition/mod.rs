@@ -13,7 +13,8 @@ pub(crate) use fixtures::FIXTURES;
 pub(crate) use forms::{Complaint, Form, suggestion};
 pub(crate) use gateway::GATEWAY;
 pub(crate) use product::{FIELD, PRODUCT};
-pub(crate) use spelling::{avro_name, duration, product_name, scalar, size, table};
+pub use spelling::duration;
+pub(crate) use spelling::{avro_name, product_name, scalar, size, table};
 
 /// A key: its name, what stands under it, and what it is for.
 #[derive(Debug)]

@@ -85,7 +85,7 @@ fn number_and_unit(text: &str) -> Option<(u64, &str)> {
 }
 
 /// `100ms`, `5s`, `2m`, `1h`, `7d`; at most a hundred years.
-pub(crate) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     let (n, unit) = number_and_unit(text)?;
     let unit_ms = match unit {
         "ms" => 1,

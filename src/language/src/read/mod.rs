@@ -10,5 +10,6 @@ mod source;
 
 pub(crate) use fixtures::fixtures;
 pub(crate) use gateway::gateway;
+pub use product::TO_SAY;
 pub(crate) use product::{Surroundings, product};
 pub(crate) use source::Within;

@@ -1,6 +1,9 @@
 //! A product file's struct, and the rules across its keys.
 
-use onramp_finding::{Finding, Severity, codes::files};
+use onramp_finding::{
+    Finding, Severity,
+    codes::{discovery, files},
+};
 
 use super::source::Within;
 use super::{events, field, source};
@@ -12,6 +15,9 @@ use crate::{
     Compatibility, Field, KeyFormat, Kind, OnError, OnMappingChange, OnTruncate, Product,
     ProductName, Protect, Retention, Scalar, Shape, Sla, Spanned, Status,
 };
+
+/// What a text begins with that is left for people to say.
+pub const TO_SAY: &str = "TODO";
 
 /// What a product file must know of its gateway.
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +92,7 @@ pub(crate) fn product(
         source::expression(filter, around.within, wanted, remedy, faults);
     }
     kept_mapping(root, faults);
+    left_to_say(root, status, faults);
     Some(Product {
         status,
         team: said(&["owner", "team"]),
@@ -122,6 +129,41 @@ pub(crate) fn product(
         kind,
         name,
     })
+}
+
+/// Tells which texts a draft left for people to say, in one finding.
+fn left_to_say(root: &Node, status: Status, faults: &mut Faults) {
+    let said = |path: &[&str]| {
+        let node = root.at(path)?;
+        let left = node.text()?.trim_start().starts_with(TO_SAY);
+        left.then(|| (node, format!("`{}`", path.join("."))))
+    };
+    let texts: [&[&str]; 4] = [
+        &["owner", "team"],
+        &["owner", "contact"],
+        &["description"],
+        &["key_unique", "reason"],
+    ];
+    let left: Vec<_> = texts.into_iter().filter_map(said).collect();
+    let Some((first, _)) = left.first() else {
+        return;
+    };
+    let names: Vec<&str> = left.iter().map(|(_, name)| name.as_str()).collect();
+    let severity = match status.is_published() {
+        true => Severity::Error,
+        false => Severity::Warning,
+    };
+    let verb = if names.len() == 1 { "is" } else { "are" };
+    let message = format!("{} {verb} still to be said", names.join(", "));
+    let place = faults.place(first);
+    faults
+        .add(Finding::new(
+            severity,
+            &discovery::LEFT_TO_SAY,
+            place,
+            message,
+        ))
+        .remedy(discovery::LEFT_TO_SAY.remedy);
 }
 
 /// Says what `keep` means, for as long as it stands there.

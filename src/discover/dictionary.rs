@@ -1,0 +1,133 @@
+//! What legacy names are short for. docs/discover.md shows it.
+//!
+//! A word with two meanings (`lst`: last, list) is in it under neither.
+
+/// Abbreviations of tables and columns, and what they are short for.
+pub(crate) const DICTIONARY: &[(&str, &str)] = &[
+    ("acc", "account"),
+    ("accptd", "accepted"),
+    ("acct", "account"),
+    ("addr", "address"),
+    ("adr", "address"),
+    ("amt", "amount"),
+    ("art", "article"),
+    ("bal", "balance"),
+    ("bkg", "booking"),
+    ("bnk", "bank"),
+    ("brth", "birth"),
+    ("carr", "carrier"),
+    ("cat", "category"),
+    ("ccy", "currency"),
+    ("cd", "code"),
+    ("chg", "changed"),
+    ("cmt", "comment"),
+    ("cnt", "count"),
+    ("cntc", "contact"),
+    ("crt", "created"),
+    ("cst", "customer"),
+    ("ctry", "country"),
+    ("cust", "customer"),
+    ("dbt", "debit"),
+    ("del", "deleted"),
+    ("dept", "department"),
+    ("desc", "description"),
+    ("descr", "description"),
+    ("disc", "discount"),
+    ("dlv", "delivery"),
+    ("dob", "birth_date"),
+    ("dt", "date"),
+    ("dtl", "detail"),
+    ("eml", "email"),
+    ("emp", "employee"),
+    ("evt", "event"),
+    ("flg", "flag"),
+    ("fst", "first"),
+    ("grp", "group"),
+    ("hdr", "header"),
+    ("hist", "history"),
+    ("ind", "indicator"),
+    ("inv", "invoice"),
+    ("itm", "item"),
+    ("lin", "line"),
+    ("lmt", "limit"),
+    ("ln", "line"),
+    ("loc", "location"),
+    ("mgr", "manager"),
+    ("mktg", "marketing"),
+    ("msg", "message"),
+    ("mst", "master"),
+    ("mstr", "master"),
+    ("mthd", "method"),
+    ("nbr", "number"),
+    ("nm", "name"),
+    ("no", "number"),
+    ("num", "number"),
+    ("opn", "opened"),
+    ("ord", "order"),
+    ("ordr", "order"),
+    ("pay", "payment"),
+    ("pct", "percent"),
+    ("ph", "phone"),
+    ("pln", "plan"),
+    ("plz", "postcode"),
+    ("pmt", "payment"),
+    ("prc", "price"),
+    ("prod", "product"),
+    ("pymt", "payment"),
+    ("qty", "quantity"),
+    ("quot", "quotation"),
+    ("rcvd", "received"),
+    ("ref", "reference"),
+    ("rfnd", "refund"),
+    ("rmk", "remark"),
+    ("rsn", "reason"),
+    ("rsv", "reserved"),
+    ("rtn", "return"),
+    ("seq", "sequence"),
+    ("sess", "session"),
+    ("shp", "shipment"),
+    ("shpmt", "shipment"),
+    ("src", "source"),
+    ("stat", "status"),
+    ("stk", "stock"),
+    ("sts", "status"),
+    ("sup", "supplier"),
+    ("supp", "supplier"),
+    ("tel", "phone"),
+    ("tok", "token"),
+    ("tot", "total"),
+    ("trn", "transaction"),
+    ("trx", "transaction"),
+    ("ts", "timestamp"),
+    ("txn", "transaction"),
+    ("txt", "text"),
+    ("typ", "type"),
+    ("upd", "updated"),
+    ("usr", "user"),
+    ("val", "value"),
+    ("vld", "valid"),
+    ("wgt", "weight"),
+    ("wh", "warehouse"),
+    ("whs", "warehouse"),
+    ("xprs", "express"),
+    ("yr", "year"),
+    ("zip", "postcode"),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::DICTIONARY;
+
+    #[test]
+    fn it_says_each_word_once_and_its_page_shows_all() {
+        let page = include_str!("../../docs/discover.md");
+        let mut seen = HashSet::new();
+        for (short, long) in DICTIONARY {
+            assert!(seen.insert(short), "{short} stands twice");
+            let shown = format!("{short}: {}", long.replace('_', " "));
+            assert!(page.contains(&shown), "docs/discover.md lacks `{shown}`");
+        }
+    }
+}

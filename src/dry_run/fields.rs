@@ -1,0 +1,80 @@
+//! A product's fields as a flat list, and what of them is kept back.
+
+use onramp_finding::Place;
+use onramp_language::{Field, Product, Protect, Scalar, Shape};
+
+/// A field that holds one value.
+#[derive(Debug, Clone)]
+pub(super) struct FieldInfo {
+    /// `address.city`.
+    pub(super) path: String,
+    /// Its type, as the files have it.
+    pub(super) type_word: String,
+    /// Its own classification, or that of the record around it.
+    pub(super) classification: Option<String>,
+    /// The key under which consumers get a pseudonym.
+    pub(super) pseudonym_key: Option<String>,
+    /// Where the file tells of it.
+    pub(super) place: Place,
+}
+
+impl FieldInfo {
+    /// Whether the source's own values are kept back.
+    pub(super) fn is_kept_back(&self) -> bool {
+        self.classification.is_some() || self.pseudonym_key.is_some()
+    }
+
+    /// Whether what consumers would see is kept back, too: a classified value that nothing protects.
+    pub(super) fn is_kept_back_of_events(&self) -> bool {
+        self.classification.is_some() && self.pseudonym_key.is_none()
+    }
+}
+
+/// The fields of the contract, in its order.
+pub(super) fn flat(product: &Product) -> Vec<FieldInfo> {
+    let mut out = Vec::new();
+    for record in product.records() {
+        walk(record.fields, "", None, &mut out);
+    }
+    out
+}
+
+fn walk(fields: &[Field], parent: &str, classification: Option<&String>, out: &mut Vec<FieldInfo>) {
+    for field in fields {
+        let protect = field.protect.as_deref();
+        if matches!(protect, Some(Protect::Drop)) {
+            continue;
+        }
+        let path = match parent {
+            "" => field.name.value.clone(),
+            parent => format!("{parent}.{}", field.name.value),
+        };
+        let classification = field.classification.as_ref().or(classification);
+        let type_word = match &field.shape {
+            Shape::Record { fields } => {
+                walk(fields, &path, classification, out);
+                continue;
+            }
+            Shape::Enum { .. } => "enum".to_owned(),
+            Shape::Scalar { r#type, .. } => word(r#type.value),
+        };
+        out.push(FieldInfo {
+            path,
+            type_word,
+            classification: classification.cloned(),
+            pseudonym_key: match protect {
+                Some(Protect::Hmac(key)) => Some(key.clone()),
+                _ => None,
+            },
+            place: field.name.place(),
+        });
+    }
+}
+
+fn word(scalar: Scalar) -> String {
+    match scalar {
+        Scalar::Decimal { precision, scale } => format!("decimal({precision},{scale})"),
+        Scalar::LocalTimestamp => "local-timestamp".to_owned(),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
