@@ -38,10 +38,11 @@ fn examiner() -> (Examiner, onramp_connector::TableDescription) {
     let mapping = TableMapping {
         table: table.clone(),
         products: vec![Mapped {
+            quarantine: None,
             route: RouteId(0),
             product: Arc::new(product(HEAD, FIELDS)),
             encoding: Encoding {
-                value_schema_id: 1,
+                value_schema_ids: vec![1],
                 key_schema_id: None,
                 partitions: 1,
                 header_bytes: 0,
