@@ -1,6 +1,7 @@
 //! The command line: what may be said, and the exit code it ends with.
 
 mod check;
+mod decrypt;
 mod docs;
 mod files;
 mod named;
@@ -52,6 +53,7 @@ Exit codes: 0 stopped as told, 64 configuration, 65 data, 66 source, 67 broker,
     Test(test::Arguments),
     Plan(plan::Arguments),
     Docs(docs::Arguments),
+    Decrypt(decrypt::Arguments),
     /// Tells how the gateway fares: phase, position, lag, each product's history, gaps.
     ///
     /// Asks the gateway that runs, by its admin endpoint. Where none answers, reads progress from
@@ -158,6 +160,7 @@ pub fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Docs(arguments) => docs::run(&arguments),
+        Command::Decrypt(arguments) => decrypt::run(&arguments),
         Command::Status { files, format } => {
             files.with_gateway(format, |gateway| operate::status(&gateway, format))
         }

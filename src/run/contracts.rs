@@ -16,7 +16,7 @@ use onramp_translator::{Contract, Encoding, Mapped, TableMapping};
 
 use super::attempt::{Context, blocking};
 use super::history::decide::{Known, decide};
-use super::{products, settings};
+use super::{products, protection, settings};
 
 /// A product's contract, as registered.
 pub(super) struct Published {
@@ -167,7 +167,7 @@ pub(super) fn plan(
     described: &[TableDescription],
 ) -> Result<Plan, Failure> {
     let gateway = &context.gateway;
-    let keys = settings::keys(gateway)?;
+    let keys = protection::read(gateway)?;
     let registry = gateway.registry.url.trim_end_matches('/');
     let mut states = Vec::new();
     let mut routes = Vec::new();
@@ -200,7 +200,12 @@ pub(super) fn plan(
             key_schema_id: published.key_schema_id.map(|id| id as i32),
             value_schema_id: Some(published.value_schema_id as i32),
             status: ProductStatus::Active,
+            protection: protection::now(product, &keys, before.and_then(|b| b.protection.as_ref())),
         };
+        if let Some(before) = before {
+            let (then, now) = (before.protection.as_ref(), state.protection.as_ref());
+            refused.extend(protection::changed(product, then, now));
+        }
         if let Some(before) = before
             && before.key_schema_id != state.key_schema_id
         {

@@ -298,6 +298,7 @@ mod tests {
                 key_schema_id: None,
                 value_schema_id: None,
                 status: ProductStatus::Active,
+                protection: None,
             };
             let mut progress = Progress::default();
             progress.products.insert(name.into(), state);

@@ -196,6 +196,7 @@ mod tests {
                 key_schema_id: None,
                 value_schema_id: None,
                 status: ProductStatus::Active,
+                protection: None,
             },
         );
         let mut run = HistoryRecord::begin("db-1-4711-ffffffffffff".into(), Cause::Recovery);

@@ -1,6 +1,7 @@
 //! A product file's struct, and the rules across its keys.
 
-use onramp_finding::{Finding, Severity, codes::files};
+use onramp_finding::codes::{files, protection::KEY_FIELD_PROTECTION};
+use onramp_finding::{Finding, Severity};
 
 use super::{field, source};
 use crate::check;
@@ -213,7 +214,10 @@ fn key(root: &Node, fields: &[Field], faults: &mut Faults) -> Vec<Spanned<String
             _ if key.iter().any(|k| k.value == name) => {
                 Some("it stands in the key twice".to_owned())
             }
-            Some(field) => unfit(field),
+            Some(field) => {
+                key_protection(name, field, faults);
+                unfit(field)
+            }
             // A field that is there but could not be read has its own finding.
             None if root.at(&["fields", name]).is_some() => None,
             None => {
@@ -234,6 +238,33 @@ fn key(root: &Node, fields: &[Field], faults: &mut Faults) -> Vec<Spanned<String
         key.push(faults.spanned(node, name.to_owned()));
     }
     key
+}
+
+/// A key field's value stays one to one, and under one key for as long as the version lives.
+fn key_protection(name: &str, field: &Field, faults: &mut Faults) {
+    let Some(protect) = &field.protect else {
+        return;
+    };
+    let (how, why) = match &protect.value {
+        Protect::Mask { .. } => (
+            "masked",
+            "different values have one mask, and their rows would overwrite each other",
+        ),
+        Protect::Encrypt(_) => (
+            "encrypted",
+            "with another encryption key every row would get another key, and the topic would never forget the earlier one",
+        ),
+        _ => return,
+    };
+    let message = format!("the key field `{name}` cannot be {how}");
+    faults
+        .add(Finding::error(
+            &KEY_FIELD_PROTECTION,
+            protect.place(),
+            message,
+        ))
+        .because(why)
+        .remedy(KEY_FIELD_PROTECTION.remedy);
 }
 
 fn unfit(field: &Field) -> Option<String> {
