@@ -316,11 +316,13 @@ fn decrypt_tells_what_it_cannot_read_and_shows_nothing_of_it() {
     assert!(told.contains("30 more values"), "{told}");
     for (key, code) in [
         ("pii=env:TEST_NOT_SET", "[ONR-708]"),
-        ("pii=planted", "NAME=env:VARIABLE"),
+        ("pii=planted", "[ONR-107]"),
+        ("PLANTED=env:A", "[ONR-107]"),
     ] {
         let output = decrypt(&[&["--key", key], &of[..]].concat(), &lines);
         let told = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(64), "{told}");
         assert!(told.contains(code), "{told}");
+        assert!(!told.to_lowercase().contains("planted"), "{told}");
     }
 }

@@ -5,8 +5,8 @@ use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use onramp_finding::codes::{protection, running};
-use onramp_finding::{Finding, Kind, Place};
+use onramp_finding::codes::{files, protection, running};
+use onramp_finding::{Code, Finding, Kind, Place};
 use onramp_language::{Field, Product, Secret, Shape};
 use onramp_translator::{FieldCipher, LEAST_SECRET_BYTES};
 use serde_json::{Map, Value, json};
@@ -36,8 +36,8 @@ pub(super) struct Arguments {
     report: Report,
     /// A key by its name, from the environment or a file; may be said again. Where it is said, no
     /// gateway file is read.
-    #[arg(long = "key", value_name = "NAME=env:VAR|file:PATH", value_parser = key)]
-    keys: Vec<(String, Secret)>,
+    #[arg(long = "key", value_name = "NAME=env:VAR|file:PATH")]
+    keys: Vec<String>,
     /// The product that the values come from, as `commerce.orders.v1`.
     #[arg(long)]
     product: String,
@@ -46,25 +46,43 @@ pub(super) struct Arguments {
     field: String,
 }
 
-fn key(text: &str) -> Result<(String, Secret), String> {
-    let (name, place) = text.split_once('=').unwrap_or((text, ""));
-    let secret = match place.split_once(':') {
-        Some(("env", variable)) if !variable.is_empty() => Secret::Env(variable.to_owned()),
-        Some(("file", path)) if !path.is_empty() => Secret::File(PathBuf::from(path)),
-        // What stands there is not repeated: it may be the secret.
-        _ => return Err("write NAME=env:VARIABLE or NAME=file:PATH".to_owned()),
+/// What a `--key` says; what it should is told without repeating it, since that may be the secret.
+fn key(text: &str) -> Result<(String, Secret), Box<Finding>> {
+    let secret = |place: &str| match place.split_once(':')? {
+        (_, "") => None,
+        ("env", variable) => Some(Secret::Env(variable.to_owned())),
+        ("file", path) => Some(Secret::File(PathBuf::from(path))),
+        _ => None,
     };
-    match name.is_empty() {
-        true => Err("the key has no name before `=`".to_owned()),
-        false => Ok((name.to_owned(), secret)),
-    }
+    text.split_once('=')
+        .filter(|(name, _)| is_a_name(name))
+        .and_then(|(name, place)| Some((name.to_owned(), secret(place)?)))
+        .ok_or_else(|| {
+            let place = Place::Setting("--key".to_owned());
+            let message = "this does not say where a key is";
+            Box::new(
+                Finding::error(&files::WRONG_SHAPE, place, message)
+                    .because("a secret on a command line is seen by all who list processes")
+                    .remedy("write `NAME=env:VARIABLE` or `NAME=file:PATH`"),
+            )
+        })
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    if !arguments.keys.is_empty() {
-        return decrypted(arguments, &arguments.keys);
-    }
     let format = arguments.report.format;
+    if !arguments.keys.is_empty() {
+        let (mut keys, mut wrong) = (Vec::new(), Vec::new());
+        for said in &arguments.keys {
+            match key(said) {
+                Ok(key) => keys.push(key),
+                Err(finding) => wrong.push(*finding),
+            }
+        }
+        return match wrong.is_empty() {
+            true => decrypted(arguments, &keys),
+            false => report::refused(format, Kind::Configuration, &wrong),
+        };
+    }
     arguments.files.with_reading(format, |reading, gateway| {
         let wanted = std::slice::from_ref(&arguments.product);
         let (products, mut unknown) = named::products(gateway, &reading.refused, wanted);
@@ -124,7 +142,7 @@ struct Ring<'a> {
     ciphers: HashMap<String, Option<FieldCipher>>,
 }
 
-impl Ring<'_> {
+impl<'a> Ring<'a> {
     fn cipher(&mut self, name: &str) -> Result<Option<&FieldCipher>, Box<Finding>> {
         if !self.ciphers.contains_key(name) {
             let cipher = match self.keys.iter().find(|(known, _)| known == name) {
@@ -159,32 +177,33 @@ impl Ring<'_> {
     }
 
     /// A line's value; none for an empty line.
-    fn read(&mut self, line: &str, number: usize) -> Result<Option<String>, Refused> {
+    fn read(&mut self, line: &[u8], number: usize) -> Result<Option<String>, Refused> {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
             return Ok(None);
         }
-        let product = self.arguments.product.clone();
-        let refused = |code, message: String| {
+        let arguments: &'a Arguments = self.arguments;
+        let (product, field) = (&arguments.product, &arguments.field);
+        let refused = |code: &'static Code, message: String| {
             let place = Place::Path(format!("standard input, line {number}"));
-            Refused::Value(Box::new(
-                Finding::error(code, place, message).of_product(product),
-            ))
+            let finding = Finding::error(code, place, message)
+                .because(code.reason)
+                .remedy(code.remedy);
+            Refused::Value(Box::new(finding.of_product(product.clone())))
         };
-        let field = &self.arguments.field;
-        let not_read = format!("this is no encrypted value of {field}, or not under this secret");
+        let not_read = || {
+            let message = format!("this is no encrypted {field}, or not under this secret");
+            refused(&protection::NOT_DECRYPTED, message)
+        };
+        let line = std::str::from_utf8(line).map_err(|_| not_read())?;
         let name = FieldCipher::parts(line).map(|(name, _)| name);
-        let Some(name) = name.filter(|name| is_a_name(name)) else {
-            return Err(refused(&protection::NOT_DECRYPTED, not_read));
-        };
+        let name = name.filter(|name| is_a_name(name)).ok_or_else(not_read)?;
         match self.cipher(name).map_err(Refused::Key)? {
             None => {
                 let message = format!("the value is encrypted under {name}, which is not there");
                 Err(refused(&protection::KEY_NOT_GIVEN, message))
             }
-            Some(cipher) => match cipher.decrypt(line) {
-                Some(text) => Ok(Some(text)),
-                None => Err(refused(&protection::NOT_DECRYPTED, not_read)),
-            },
+            Some(cipher) => cipher.decrypt(line).map(Some).ok_or_else(not_read),
         }
     }
 }
@@ -212,25 +231,32 @@ fn decrypted(arguments: &Arguments, keys: &[(String, Secret)]) -> ExitCode {
         keys,
         ciphers: HashMap::new(),
     };
-    let (mut findings, mut failed, mut values) = (Vec::new(), 0, Vec::new());
+    let (mut refused, mut values) = (Vec::new(), Vec::new());
+    let mut more_refused = 0;
     let mut out = io::BufWriter::new(io::stdout().lock());
     for (at, line) in io::stdin().lock().split(b'\n').enumerate() {
-        let line = line.map(String::from_utf8);
-        let Ok(Ok(line)) = line else {
-            let place = Place::Path(format!("standard input, line {}", at + 1));
-            let finding = Finding::error(&protection::NOT_DECRYPTED, place, "this is no text");
-            return report::refused(report.format, Kind::Configuration, &[finding]);
+        let line = match line {
+            Ok(line) => line,
+            Err(error) => {
+                let place = Place::Path(format!("standard input, line {}", at + 1));
+                let finding = Finding::error(
+                    &protection::NOT_DECRYPTED,
+                    place,
+                    "the values cannot be read",
+                )
+                .because(error.to_string());
+                return report::refused(report.format, Kind::Configuration, &[finding]);
+            }
         };
-        let value = match ring.read(line.trim_end_matches('\r'), at + 1) {
+        let value = match ring.read(&line, at + 1) {
             Ok(value) => value,
             Err(Refused::Key(finding)) => {
                 return report::refused(report.format, Kind::Configuration, &[*finding]);
             }
             Err(Refused::Value(finding)) => {
-                failed += 1;
-                if failed <= TOLD {
-                    let code = finding.code;
-                    findings.push(finding.because(code.reason).remedy(code.remedy));
+                match refused.len() < TOLD {
+                    true => refused.push(*finding),
+                    false => more_refused += 1,
                 }
                 None
             }
@@ -244,16 +270,19 @@ fn decrypted(arguments: &Arguments, keys: &[(String, Secret)]) -> ExitCode {
     }
     let _ = out.flush();
     drop(out);
-    if failed > TOLD {
-        let message = format!("{} more values cannot be decrypted", failed - TOLD);
-        let code = &protection::NOT_DECRYPTED;
-        findings.push(Finding::error(code, Place::Nowhere, message).remedy(code.remedy));
+    if more_refused > 0 {
+        let message = format!("{more_refused} more values cannot be decrypted");
+        refused.push(Finding::error(
+            &protection::NOT_DECRYPTED,
+            Place::Nowhere,
+            message,
+        ));
     }
     if report.format == Format::Text {
-        report::print(io::stderr(), &findings);
-        return report.code(&findings);
+        report::print(io::stderr(), &refused);
+        return report.code(&refused);
     }
     let mut more = Map::new();
     more.insert("values".to_owned(), Value::Array(values));
-    report.end(&findings, more, "")
+    report.end(&refused, more, "")
 }

@@ -16,14 +16,20 @@ pub(crate) const fn encoded_len(bytes: usize) -> usize {
 pub(crate) fn encode_in_place(room: &mut [u8], bytes: usize) {
     let sign = |bits: u32| ALPHABET[(bits & 63) as usize];
     let (mut to, mut from) = (0, room.len() - bytes);
-    while from < room.len() {
-        let byte = |n: usize| room.get(from + n).map_or(0, |b| u32::from(*b));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+    while let [a, b, c, ..] = room[from..] {
+        let bits = u32::from(a) << 16 | u32::from(b) << 8 | u32::from(c);
         let signs = [bits >> 18, bits >> 12, bits >> 6, bits].map(sign);
-        let len = signs.len().min(room.len() - to);
-        room[to..to + len].copy_from_slice(&signs[..len]);
-        to += len;
+        room[to..to + 4].copy_from_slice(&signs);
+        to += 4;
         from += 3;
+    }
+    let bits = match room[from..] {
+        [a, b] => u32::from(a) << 16 | u32::from(b) << 8,
+        [a] => u32::from(a) << 16,
+        _ => return,
+    };
+    for (n, place) in room[to..].iter_mut().enumerate() {
+        *place = sign(bits >> (18 - 6 * n));
     }
 }
 
