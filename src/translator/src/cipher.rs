@@ -157,7 +157,9 @@ fn text_len(value: &Out<'_>) -> usize {
 }
 
 pub(crate) fn no_room() -> Refusal {
-    Refusal::value("what protects the row's values takes more than a row may")
+    Refusal::value(
+        "the row's values are too long to be protected: together they take more than 8 MiB",
+    )
 }
 
 #[cfg(test)]

@@ -171,6 +171,16 @@ fn a_field_within_a_record_is_another_field() {
     assert_eq!(read("x"), None);
 }
 
+/// Expressions' texts are bounded by less; a value is bounded by its row.
+#[test]
+fn a_long_value_is_encrypted_whole() {
+    let long = "x".repeat(700_000);
+    let field = "{ type: string, from: c, optional: true, protect: { encrypt: pii } }";
+    let shown = text(seen(field, ValueType::Text, Some(Value::Text(&long))));
+    let read = cipher("commerce.orders.v1", "x").decrypt(&shown);
+    assert_eq!(read, Some(long));
+}
+
 #[test]
 fn a_mask_shows_stars_and_the_end() {
     let masked = |r#type: &str, given, value| {
