@@ -241,11 +241,18 @@ async fn another_secret_behind_a_name_stops_a_start() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_short_secret_encrypts_nothing() {
+async fn a_short_secret_encrypts_nothing_and_a_pseudonym_under_one_is_warned_of() {
     let scenario = persons().await;
     let short = [("TEST_CRM_1", "fifteen-bytes-0")];
     let output = start(&scenario, &short).refuses(64, "ONR-341").await;
     assert!(!output.contains("fifteen-bytes-0"), "{output}");
+    // Pseudonyms that were published with one go on: another secret would give them other values.
+    let mut gateway = start(&scenario, &[("TEST_PII_KEY", "fifteen-bytes-0")]);
+    gateway.wait_ready("streaming").await;
+    let said = gateway.output();
+    assert!(said.contains("WARN") && said.contains("ONR-341"), "{said}");
+    assert!(!said.contains("fifteen-bytes-0"), "{said}");
+    assert!(gateway.stop().await.success());
     scenario.close().await;
 }
 
