@@ -30,6 +30,7 @@ test: prepare ## every test there is, on PostgreSQL 15 and 18, Kafka and the reg
 bench: prepare ## measure; prints a table and writes target/bench/report.json
 	$(CARGO) build --release --bin onramp
 	$(SERVICES) with postgres15 postgres18 kafka registry -- $(CARGO) run --release -p onramp-integration-tests --bin bench -- $(ARGS)
+	$(CARGO) run --release -p onramp-translator --example protection
 
 torture: prepare ## kill everything at random for hours (ARGS=... is handed on)
 	$(CARGO) build --release --bin onramp

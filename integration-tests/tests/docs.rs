@@ -50,6 +50,9 @@ fields:
   flag:     { type: boolean, from: c13 }
   status:   { type: enum, from: ord_stat, values: { "N": NEW, "P": PAID }, default: UNKNOWN, otherwise: fail }
   email:    { type: string, from: eml, optional: true, classification: personal, protect: { hmac: pii_2026 } }
+  phone:    { type: string, from: c14, classification: personal, protect: { encrypt: pii_2026 } }
+  salary:   { type: "decimal(9,2)", from: c15, protect: { encrypt: pii_2026 } }
+  card:     { type: long, from: c16, optional: true, classification: personal, protect: { mask: { keep: 4 } } }
   name:     { type: string, from: cust_nm, classification: personal, protect: { drop: true } }
   note:     { type: string, from: nte, classification: internal, protect: { none: "no person is named" } }
   address:

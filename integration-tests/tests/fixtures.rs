@@ -179,13 +179,22 @@ fn a_row_that_cannot_be_made_is_a_finding_with_its_place() {
 }
 
 #[test]
-fn pseudonyms_need_no_secret_and_are_the_same_each_time() {
+fn protected_values_need_no_secret_and_are_the_same_each_time() {
     let given = FIXTURES.replace("del_flg: \"Y\", ord_stat", "del_flg: \"N\", ord_stat");
-    let folder = shop(&given);
-    answer(&folder, &["test", "--update"]);
-    let written = folder.read(TESTS);
-    assert!(!written.contains("email: \"a@b.test\""), "{written}");
-    assert_eq!(answer(&folder, &["test"]).1, 0);
+    for (protect, shown) in [
+        ("hmac: pii", "email: \"pii:"),
+        ("encrypt: pii", "email: \"pii:"),
+        ("mask: { keep: 4 }", "email: \"****test\""),
+    ] {
+        let folder = shop(&given);
+        let orders = ORDERS.replace("hmac: pii", protect);
+        folder.write("products/orders.yaml", &orders);
+        answer(&folder, &["test", "--update"]);
+        let written = folder.read(TESTS);
+        assert!(written.contains(shown), "{written}");
+        assert!(!written.contains("email: \"a@b.test\""), "{written}");
+        assert_eq!(answer(&folder, &["test"]).1, 0);
+    }
 }
 
 #[test]

@@ -38,6 +38,8 @@ fields:
   state:     { type: enum, from: stat, values: { "A": ACTIVE }, default: ACTIVE, otherwise: fail }
   amount:    { type: "decimal(6,2)", from: amt }
   email:     { type: string, from: email, optional: true, classification: personal, protect: { hmac: pii } }
+  sealed:    { type: string, from: email, optional: true, classification: personal, protect: { encrypt: pii } }
+  masked:    { type: string, from: email, optional: true, classification: personal, protect: { mask: { keep: 4 } } }
 "#;
 
 /// Everything logged, with the secrets planted.
@@ -103,7 +105,10 @@ async fn a_running_gateway_shows_no_secret_and_no_value() {
     // The subject is alive: the value went where it belongs, the protected one only protected.
     let value = events[0].value.as_ref().unwrap();
     assert_eq!(value["name"], NAME);
-    assert_ne!(value["email"], EMAIL);
+    for protected in ["email", "sealed", "masked"] {
+        assert_ne!(value[protected], EMAIL);
+        assert!(value[protected].is_string());
+    }
     for page in ["/live", "/ready", "/caught-up", "/metrics"] {
         shows_nothing(page, &gateway.get(page).unwrap());
     }

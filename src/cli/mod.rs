@@ -1,6 +1,7 @@
 //! The command line: what may be said, and the exit code it ends with.
 
 mod check;
+mod decrypt;
 mod discover;
 mod docs;
 mod dry_run;
@@ -58,6 +59,7 @@ Exit codes: 0 stopped as told, 64 configuration, 65 data, 66 source, 67 broker,
     Plan(plan::Arguments),
     Docs(docs::Arguments),
     Quarantine(quarantine::Arguments),
+    Decrypt(decrypt::Arguments),
     /// Tells how the gateway fares: phase, position, lag, each product's history, gaps.
     ///
     /// Asks the gateway that runs, by its admin endpoint. Where none answers, reads progress from
@@ -167,6 +169,7 @@ pub fn main() -> ExitCode {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Docs(arguments) => docs::run(&arguments),
         Command::Quarantine(arguments) => quarantine::run(&arguments),
+        Command::Decrypt(arguments) => decrypt::run(&arguments),
         Command::Status { files, format } => {
             files.with_gateway(format, |gateway| operate::status(&gateway, format))
         }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use onramp_language::{Field, Gateway, Headers, KeyFormat, Product, Record, Retention, Shape};
+use onramp_language::{
+    Field, Gateway, Headers, KeyFormat, Product, Protect, Record, Retention, Shape,
+};
 
-use super::{is_left_out, is_pseudonym, level_word, type_words};
+use super::{gives_text, is_left_out, level_word, own_type_words, type_words};
 
 pub(super) fn text(gateway: &Gateway, product: &Product) -> String {
     let mut out = format!("# {}\n\n", product.name.value);
@@ -135,7 +137,7 @@ fn symbols(out: &mut String, record: Record<'_>) {
         else {
             continue;
         };
-        if is_pseudonym(field) {
+        if gives_text(field) {
             continue;
         }
         let symbols = onramp_translator::symbols(values, default.as_ref(), otherwise);
@@ -154,23 +156,38 @@ fn symbols(out: &mut String, record: Record<'_>) {
 fn personal(out: &mut String, record: Record<'_>) {
     let classified: Vec<_> = all(record)
         .into_iter()
-        .filter_map(|(path, field)| Some((path, field.classification.as_ref()?, field)))
+        .filter(|(_, field)| field.classification.is_some() || gives_text(field))
         .collect();
     if classified.is_empty() {
         return;
     }
     out.push_str("\n### Classified\n\n| Field | Classification | Shown |\n|---|---|---|\n");
-    for (path, classification, field) in classified {
-        let how = match is_pseudonym(field) {
-            true => {
-                "as a pseudonym: equal for equal values, so that it joins; it cannot be read back"
-            }
-            false => "as it is",
-        };
+    for (path, field) in classified {
         out.push_str(&format!(
-            "| `{path}` | {} | {how} |\n",
-            cell(classification)
+            "| `{path}` | {} | {} |\n",
+            cell(field.classification.as_deref().unwrap_or_default()),
+            shown(field)
         ));
+    }
+}
+
+/// What consumers see of a field.
+fn shown(field: &Field) -> String {
+    match field.protect.as_deref() {
+        Some(Protect::Mask { keep: 0 }) => "as `****`, whatever it is".to_owned(),
+        Some(Protect::Mask { keep }) => format!(
+            "as `****` and the last {keep} characters of its {}; as `****` where it has no more",
+            own_type_words(field)
+        ),
+        Some(Protect::Hmac(_)) => {
+            "as a pseudonym: equal for equal values, so that it joins; it cannot be read back"
+                .to_owned()
+        }
+        Some(Protect::Encrypt(key)) => format!(
+            "encrypted, a {} for whoever has the key `{key}`: equal for equal values of this field (docs/protection.md)",
+            own_type_words(field)
+        ),
+        Some(Protect::Drop | Protect::None(_)) | None => "as it is".to_owned(),
     }
 }
 

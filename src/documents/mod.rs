@@ -8,7 +8,7 @@ mod odcs;
 mod yaml;
 
 use clap::ValueEnum;
-use onramp_language::{Field, Gateway, Product, Protect, Scalar, Shape};
+use onramp_language::{Field, Gateway, Product, Protect, Shape};
 use serde_json::Value;
 
 /// A form that a contract is written in.
@@ -87,39 +87,24 @@ fn is_left_out(field: &Field) -> bool {
     matches!(field.protect.as_deref(), Some(Protect::Drop))
 }
 
-/// Whether consumers see a pseudonym in its place.
-fn is_pseudonym(field: &Field) -> bool {
-    matches!(field.protect.as_deref(), Some(Protect::Hmac(_)))
+/// Whether consumers see a text in its value's place.
+fn gives_text(field: &Field) -> bool {
+    field.protect.as_deref().is_some_and(Protect::gives_text)
 }
 
 /// A field's type in the product file's words.
 fn type_words(field: &Field) -> String {
-    if is_pseudonym(field) {
-        return "string".to_owned();
-    }
-    match &field.shape {
-        Shape::Scalar { r#type, .. } => scalar_words(r#type.value),
-        Shape::Enum { .. } => "enum".to_owned(),
-        Shape::Record { .. } => "record".to_owned(),
+    match gives_text(field) {
+        true => "string".to_owned(),
+        false => own_type_words(field),
     }
 }
 
-fn scalar_words(scalar: Scalar) -> String {
-    let word = match scalar {
-        Scalar::Decimal { precision, scale } => return format!("decimal({precision},{scale})"),
-        Scalar::Boolean => "boolean",
-        Scalar::Int => "int",
-        Scalar::Long => "long",
-        Scalar::Float => "float",
-        Scalar::Double => "double",
-        Scalar::String => "string",
-        Scalar::Bytes => "bytes",
-        Scalar::Date => "date",
-        Scalar::Timestamp => "timestamp",
-        Scalar::LocalTimestamp => "local-timestamp",
-        Scalar::Time => "time",
-        Scalar::Uuid => "uuid",
-        Scalar::Json => "json",
-    };
-    word.to_owned()
+/// The type of its values, whatever protects them.
+fn own_type_words(field: &Field) -> String {
+    match &field.shape {
+        Shape::Scalar { r#type, .. } => r#type.value.word(),
+        Shape::Enum { .. } => "enum".to_owned(),
+        Shape::Record { .. } => "record".to_owned(),
+    }
 }

@@ -3,11 +3,11 @@
 //! What the standard has no word for stands under `customProperties`.
 
 use onramp_language::{
-    Field, Gateway, KeyFormat, Product, Record, Retention, Scalar, Shape, Spanned,
+    Field, Gateway, KeyFormat, Product, Protect, Record, Retention, Scalar, Shape, Spanned,
 };
 use serde_json::{Map, Value, json};
 
-use super::{is_left_out, is_pseudonym, level_word, type_words};
+use super::{gives_text, is_left_out, level_word, own_type_words, type_words};
 
 pub(super) fn contract(gateway: &Gateway, product: &Product) -> Value {
     let name = &product.name.value;
@@ -183,9 +183,22 @@ fn field(field: &Field, key: &[Spanned<String>]) -> Value {
 
 fn of_field(field: &Field) -> Vec<Value> {
     let mut all = Vec::new();
-    if is_pseudonym(field) {
-        let how = "pseudonym: HMAC-SHA-256, equal for equal values";
+    let protection = match field.protect.as_deref() {
+        Some(Protect::Mask { keep }) => Some(format!("mask: **** and the last {keep} characters")),
+        Some(Protect::Hmac(_)) => {
+            Some("pseudonym: HMAC-SHA-256, equal for equal values".to_owned())
+        }
+        Some(Protect::Encrypt(key)) => {
+            all.push(property("protectionKey", json!(key)));
+            Some("encryption: AES-SIV (RFC 5297), equal for equal values".to_owned())
+        }
+        Some(Protect::Drop | Protect::None(_)) | None => None,
+    };
+    if let Some(how) = protection {
         all.push(property("protection", json!(how)));
+        if !matches!(field.protect.as_deref(), Some(Protect::Hmac(_))) {
+            all.push(property("protects", json!(own_type_words(field))));
+        }
         return all;
     }
     match &field.shape {
@@ -214,7 +227,7 @@ fn of_field(field: &Field) -> Vec<Value> {
 /// The standard's own type, with its options.
 fn logical(field: &Field) -> (&'static str, Option<Value>) {
     let r#type = match &field.shape {
-        _ if is_pseudonym(field) => return ("string", None),
+        _ if gives_text(field) => return ("string", None),
         Shape::Enum { .. } => return ("string", None),
         Shape::Record { .. } => return ("object", None),
         Shape::Scalar { r#type, .. } => r#type.value,

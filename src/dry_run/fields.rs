@@ -12,8 +12,8 @@ pub(super) struct FieldInfo {
     pub(super) type_word: String,
     /// Its own classification, or that of the record around it.
     pub(super) classification: Option<String>,
-    /// The key under which consumers get a pseudonym.
-    pub(super) pseudonym_key: Option<String>,
+    /// Whether consumers get another value in its place.
+    pub(super) is_protected: bool,
     /// Where the file tells of it.
     pub(super) place: Place,
 }
@@ -21,12 +21,12 @@ pub(super) struct FieldInfo {
 impl FieldInfo {
     /// Whether the source's own values are kept back.
     pub(super) fn is_kept_back(&self) -> bool {
-        self.classification.is_some() || self.pseudonym_key.is_some()
+        self.classification.is_some() || self.is_protected
     }
 
     /// Whether what consumers would see is kept back, too: a classified value that nothing protects.
     pub(super) fn is_kept_back_of_events(&self) -> bool {
-        self.classification.is_some() && self.pseudonym_key.is_none()
+        self.classification.is_some() && !self.is_protected
     }
 }
 
@@ -62,10 +62,7 @@ fn walk(fields: &[Field], parent: &str, classification: Option<&String>, out: &m
             path,
             type_word,
             classification: classification.cloned(),
-            pseudonym_key: match protect {
-                Some(Protect::Hmac(key)) => Some(key.clone()),
-                _ => None,
-            },
+            is_protected: !matches!(protect, None | Some(Protect::None(_) | Protect::Drop)),
             place: field.name.place(),
         });
     }

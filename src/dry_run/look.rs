@@ -14,7 +14,7 @@ use super::progress::Progress;
 use super::rows::{self, Far, Parts, Rows, Table};
 use super::tally::{Group, Tally};
 use super::{Outcome, ProductSeen, RowsSeen, Seen, Wishes};
-use super::{fields, follow, preflight, schemas};
+use super::{follow, preflight, schemas};
 use crate::run::instance;
 use crate::terminal::grouped;
 
@@ -156,13 +156,13 @@ impl<'g> Look<'g> {
     /// The keys of protection. Whoever looks need not be trusted with them: another one stands in for
     /// each that cannot be read.
     fn keys(&mut self) -> Vec<(String, Vec<u8>)> {
-        let used: Vec<String> = (self.gateway.products.iter())
-            .flat_map(fields::flat)
-            .filter_map(|field| field.pseudonym_key)
+        let used: Vec<&str> = (self.gateway.products.iter())
+            .flat_map(|product| product.protections())
+            .filter_map(|protect| protect.key())
             .collect();
         let mut keys = Vec::new();
         for (name, secret) in &self.gateway.keys {
-            if !used.contains(name) {
+            if !used.contains(&name.as_str()) {
                 continue;
             }
             let key = secret.read().unwrap_or_else(|why| {

@@ -13,7 +13,7 @@ use onramp_translator::Contract;
 
 use super::{Area, Does, Fate, Plan, PlannedProduct, Step, Unasked, hash, rows};
 use crate::run::history::decide::{Known, decide};
-use crate::run::{blocking, contracts, products, requests, settings};
+use crate::run::{blocking, contracts, products, protection, requests, settings};
 
 /// The name under which the source sees whoever looks.
 const INSTANCE: &str = "plan";
@@ -29,7 +29,10 @@ pub(crate) async fn look(gateway: &Gateway, sample: bool) -> Plan {
         },
         seen: None,
         pinned: Vec::new(),
+        keys: None,
     };
+    let keys = protection::preflight(gateway);
+    look.keys = look.kept(keys);
     let kafka = look.progress().await;
     let source = look.source().await;
     look.registry().await;
@@ -70,6 +73,8 @@ struct Look<'a> {
     seen: Option<Progress>,
     /// The products' topics with their partition counts, as they are or will be.
     pinned: Vec<(String, i32)>,
+    /// The keys of protection, where they could be read.
+    keys: Option<protection::Keys>,
 }
 
 impl Look<'_> {
@@ -317,11 +322,18 @@ impl Look<'_> {
             returns,
             run: self.seen.as_ref().and_then(|s| s.histories.get(&name)),
         };
+        let mut changed = Vec::new();
+        if let (Some(keys), Some(state)) = (&self.keys, state) {
+            let then = state.protection.as_ref();
+            let now = protection::now(product, keys, then);
+            changed = protection::changed(product, then, now.as_ref());
+        }
         let (fate, reads) = match decide(INSTANCE, product, known) {
             Err(finding) => {
-                self.plan.findings.push((*finding).of_product(name.clone()));
+                changed.push((*finding).of_product(name.clone()));
                 (Fate::Refused, None)
             }
+            Ok(_) if !changed.is_empty() => (Fate::Refused, None),
             Ok(None) => {
                 let fate = match state {
                     None => Fate::Begins,
@@ -342,6 +354,7 @@ impl Look<'_> {
                 (fate, (run.stage == Stage::Reading).then_some(run))
             }
         };
+        self.plan.findings.extend(changed);
         let mut rows = None;
         if let (Some(run), Some(source)) = (reads, source) {
             match rows::expected(self.gateway, source, product, &run, sample).await {

@@ -1,5 +1,7 @@
 //! A product's file against a contract that consumers were given.
 
+use std::collections::BTreeMap;
+
 use onramp_finding::codes::contracts;
 use onramp_finding::{Finding, Place, Severity};
 use onramp_language::{Field, Product, Record, Shape, Status};
@@ -83,6 +85,10 @@ pub(super) fn compare(
                 )),
         );
     }
+    // The mapping tells what an entry of an earlier version left out.
+    if now.key_pseudonyms != released.key_pseudonyms && now.mapping != released.mapping {
+        findings.push(rotated(product, now, released, &was));
+    }
     match (released.level.parse::<Level>(), now.level.parse::<Level>()) {
         (Ok(then), Ok(level)) => {
             if weaker(level, then) {
@@ -135,6 +141,38 @@ pub(super) fn compare(
         .into_iter()
         .map(|f| f.of_product(name.clone()))
         .collect()
+}
+
+/// A key field's pseudonyms under another HMAC key than before.
+fn rotated(product: &Product, now: &Released, released: &Released, was: &str) -> Finding {
+    let words = |pseudonyms: &BTreeMap<String, String>| {
+        let each = pseudonyms
+            .iter()
+            .map(|(field, key)| format!("{field} by {key}"));
+        match pseudonyms.is_empty() {
+            true => "none".to_owned(),
+            false => each.collect::<Vec<_>>().join(", "),
+        }
+    };
+    let mut keys = product.key.iter();
+    let at = keys
+        .find(|key| now.key_pseudonyms.get(&key.value) != released.key_pseudonyms.get(&key.value));
+    Finding::error(
+        &contracts::RELEASED_KEY,
+        at.map_or(product.name.place(), |key| key.place()),
+        format!(
+            "the key's pseudonyms are {}, and they were {was} as {}",
+            words(&now.key_pseudonyms),
+            words(&released.key_pseudonyms)
+        ),
+    )
+    .because(
+        "under another HMAC key every row gets another key: within a version it is not rotated",
+    )
+    .remedy(format!(
+        "restore the HMAC key's name, or start {}",
+        next_version(product)
+    ))
 }
 
 /// Whether a level promises something less.

@@ -36,6 +36,9 @@ pub(crate) struct Released {
     pub(crate) key_format: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) key_schema: Option<Value>,
+    /// The key fields that are pseudonyms, and the name of the HMAC key of each.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) key_pseudonyms: BTreeMap<String, String>,
     /// The hash of what decides which event a row gives.
     pub(crate) mapping: String,
     /// Every schema that was released, the latest last. Of a product of facts they are under `events`.
@@ -170,6 +173,7 @@ impl Released {
                 KeyFormat::Avro => "avro".to_owned(),
             },
             key_schema: contract.key_schema.as_ref().map(parsed),
+            key_pseudonyms: product.key_pseudonyms(),
             mapping: contract.mapping_hash,
             schemas,
             events,
@@ -220,5 +224,7 @@ impl Released {
             && self.key == earlier.key
             && self.key_format == earlier.key_format
             && self.key_schema == earlier.key_schema
+            // An entry that an earlier version wrote does not name them.
+            && (self.key_pseudonyms == earlier.key_pseudonyms || self.mapping == earlier.mapping)
     }
 }

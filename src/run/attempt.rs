@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, watch};
 use super::history::command::{Command, Commands};
 use super::history::{self, History, Orders};
 use super::pending::{self, Pending};
-use super::{contracts, products, pump, requests, settings};
+use super::{contracts, products, protection, pump, requests, settings};
 use crate::health::{Board, Phase};
 use crate::plan;
 
@@ -182,6 +182,7 @@ async fn start(all: &Arc<Context>) -> Result<Option<Started>, Failure> {
         ));
     }
 
+    protection::preflight(gateway)?;
     if let Some(hash) = &context.plan {
         board.set(Phase::Starting("holding the plan against what is there"));
         plan::insist(gateway, hash).await?;

@@ -19,7 +19,7 @@ use onramp_translator::{Contract, Encoding, Mapped, QuarantineRoute, TableMappin
 
 use super::attempt::{Context, blocking};
 use super::history::decide::{Known, decide};
-use super::{products, settings};
+use super::{products, protection, settings};
 
 /// A product's contract, as registered.
 pub(super) struct Published {
@@ -215,7 +215,7 @@ pub(super) fn plan(
     described: &[TableDescription],
 ) -> Result<Plan, Failure> {
     let gateway = &context.gateway;
-    let keys = settings::keys(gateway)?;
+    let keys = protection::read(gateway)?;
     let mut states = Vec::new();
     let mut routes = Vec::new();
     let mut pinned = Vec::new();
@@ -258,7 +258,12 @@ pub(super) fn plan(
             },
             event_schema_ids,
             status: ProductStatus::Active,
+            protection: protection::now(product, &keys, before.and_then(|b| b.protection.as_ref())),
         };
+        if let Some(before) = before {
+            let (then, now) = (before.protection.as_ref(), state.protection.as_ref());
+            refused.extend(protection::changed(product, then, now));
+        }
         if let Some(before) = before
             && before.key_schema_id != state.key_schema_id
         {

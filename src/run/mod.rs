@@ -11,6 +11,7 @@ pub(crate) mod contracts;
 pub(crate) mod history;
 mod pending;
 pub(crate) mod products;
+pub(crate) mod protection;
 mod pump;
 mod recover;
 mod release;

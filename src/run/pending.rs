@@ -299,6 +299,7 @@ mod tests {
                 value_schema_id: None,
                 event_schema_ids: Default::default(),
                 status: ProductStatus::Active,
+                protection: None,
             };
             let mut progress = Progress::default();
             progress.products.insert(name.into(), state);

@@ -17,7 +17,7 @@ fn reader(secret: &Option<Secret>) -> Option<Reader> {
 }
 
 /// Reads a secret that a client library takes once.
-fn read(secret: &Secret, setting: &str) -> Result<String, Failure> {
+pub(super) fn read(secret: &Secret, setting: &str) -> Result<String, Failure> {
     secret.read().map_err(|reason| {
         Failure::stop(
             Kind::Configuration,
@@ -117,18 +117,4 @@ pub(crate) fn registry(gateway: &Gateway) -> RegistryOptions {
     options.password = reader(&gateway.registry.password);
     options.ca = gateway.registry.ca.clone();
     options
-}
-
-/// The keys that products refer to by name.
-pub(crate) fn keys(gateway: &Gateway) -> Result<Vec<(String, Vec<u8>)>, Failure> {
-    gateway
-        .keys
-        .iter()
-        .map(|(name, secret)| {
-            Ok((
-                name.clone(),
-                read(secret, &format!("keys.{name}"))?.into_bytes(),
-            ))
-        })
-        .collect()
 }

@@ -197,6 +197,7 @@ mod tests {
                 value_schema_id: None,
                 event_schema_ids: Default::default(),
                 status: ProductStatus::Active,
+                protection: None,
             },
         );
         let mut run = HistoryRecord::begin("db-1-4711-ffffffffffff".into(), Cause::Recovery);

@@ -42,13 +42,20 @@ impl Scratch {
         })
     }
 
+    /// Text of `len` bytes that is no expression's, written by `fill`: bounded by the row's room
+    /// alone. None where that is full, or what was written is no text.
+    #[inline]
+    pub fn text(&self, len: usize, fill: impl FnOnce(&mut [u8])) -> Option<&str> {
+        let out = self.room.try_alloc_slice_fill_copy(len, 0u8).ok()?;
+        fill(out);
+        std::str::from_utf8(out).ok()
+    }
+
     /// Text of `len` bytes, written by `fill`.
     pub(crate) fn build(&self, len: usize, fill: impl FnOnce(&mut [u8])) -> Option<&str> {
         if len > MAX_TEXT_BYTES {
             return None;
         }
-        let out = self.room.try_alloc_slice_fill_copy(len, 0u8).ok()?;
-        fill(out);
-        std::str::from_utf8(out).ok()
+        self.text(len, fill)
     }
 }

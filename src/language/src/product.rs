@@ -1,5 +1,6 @@
 //! A product file, read: every value with its place, so that any later fault can point at it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -240,6 +241,37 @@ impl<'p> Record<'p> {
     }
 }
 
+impl Product {
+    /// What its fields ask for, nested ones too, in the file's order.
+    pub fn protections(&self) -> Vec<&Spanned<Protect>> {
+        fn walk<'f>(fields: &'f [Field], all: &mut Vec<&'f Spanned<Protect>>) {
+            for field in fields {
+                all.extend(&field.protect);
+                if let Shape::Record { fields } = &field.shape {
+                    walk(fields, all);
+                }
+            }
+        }
+        let mut all = Vec::new();
+        for record in self.records() {
+            walk(record.fields, &mut all);
+        }
+        all
+    }
+
+    /// The key fields that are pseudonyms, with the name of the HMAC key of each.
+    pub fn key_pseudonyms(&self) -> BTreeMap<String, String> {
+        // Every type of facts has the key's fields alike.
+        let records = self.records();
+        let fields = records.first().into_iter().flat_map(|r| r.key(&self.key));
+        let of = |field: &Field| match field.protect.as_deref() {
+            Some(Protect::Hmac(key)) => Some((field.name.value.clone(), key.clone())),
+            _ => None,
+        };
+        fields.filter_map(of).collect()
+    }
+}
+
 /// One field.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field {
@@ -339,10 +371,35 @@ pub enum Otherwise {
 pub enum Protect {
     /// The field is left out of the schema.
     Drop,
+    /// Stars, and the last characters of the value's text.
+    Mask {
+        /// How many characters stay.
+        keep: usize,
+    },
     /// HMAC-SHA-256 under the gateway's key of this name.
     Hmac(String),
+    /// AES-SIV under the gateway's key of this name.
+    Encrypt(String),
     /// Nothing, for this reason.
     None(String),
+}
+
+impl Protect {
+    /// The gateway's key that it needs.
+    pub fn key(&self) -> Option<&str> {
+        match self {
+            Protect::Hmac(key) | Protect::Encrypt(key) => Some(key),
+            Protect::Drop | Protect::Mask { .. } | Protect::None(_) => None,
+        }
+    }
+
+    /// Whether a text takes the value's place, whatever the field's type is.
+    pub fn gives_text(&self) -> bool {
+        matches!(
+            self,
+            Protect::Mask { .. } | Protect::Hmac(_) | Protect::Encrypt(_)
+        )
+    }
 }
 
 /// The types of one value.
@@ -366,6 +423,27 @@ pub enum Scalar {
 }
 
 impl Scalar {
+    /// The type as the files have it, e.g. `decimal(12,2)`.
+    pub fn word(self) -> String {
+        let word = match self {
+            Scalar::Decimal { precision, scale } => return format!("decimal({precision},{scale})"),
+            Scalar::Boolean => "boolean",
+            Scalar::Int => "int",
+            Scalar::Long => "long",
+            Scalar::Float => "float",
+            Scalar::Double => "double",
+            Scalar::String => "string",
+            Scalar::Bytes => "bytes",
+            Scalar::Date => "date",
+            Scalar::Timestamp => "timestamp",
+            Scalar::LocalTimestamp => "local-timestamp",
+            Scalar::Time => "time",
+            Scalar::Uuid => "uuid",
+            Scalar::Json => "json",
+        };
+        word.to_owned()
+    }
+
     /// The types of expressions that give a field of this type without loss. Whole numbers have 64
     /// bits there, so none is an `int`; no expression is a `float` or JSON.
     pub fn from_expressions(self) -> &'static [Type] {

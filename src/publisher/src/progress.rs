@@ -83,6 +83,18 @@ pub struct ProductState {
     pub event_schema_ids: BTreeMap<String, i32>,
     /// Whether it is published.
     pub status: ProductStatus,
+    /// What protects its values; absent where no key does, and in earlier versions' records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Option<Protected>,
+}
+
+/// The keys that a product's values were protected with.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Protected {
+    /// Every key that it ever had: its name, and a fingerprint of its secret.
+    pub secrets: BTreeMap<String, String>,
+    /// The key fields that are pseudonyms, and the key that these are made with.
+    pub key_fields: BTreeMap<String, String>,
 }
 
 /// Everything a gateway's progress says.
@@ -398,6 +410,7 @@ mod tests {
             value_schema_id: Some(3),
             event_schema_ids: BTreeMap::new(),
             status: ProductStatus::Active,
+            protection: None,
         };
         let (key, value) = product_record("commerce.orders.v1", &state);
         let mut progress = Progress::default();

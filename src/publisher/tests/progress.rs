@@ -118,6 +118,7 @@ fn a_settled_reading_goes_on_from_the_one_before() {
         value_schema_id: Some(1),
         event_schema_ids: Default::default(),
         status: ProductStatus::Active,
+        protection: None,
     };
     let producer = gateway.producer().unwrap();
     let first = gateway.run_with(producer, "a", vec![("kept".into(), state.clone())]);

@@ -241,6 +241,7 @@ fn products_states_and_idle_progress_are_written_without_events() {
         value_schema_id: Some(7),
         event_schema_ids: Default::default(),
         status: ProductStatus::Active,
+        protection: None,
     };
     let states = vec![("test.orders.v1".to_owned(), state.clone())];
     let running = gateway.run_with(gateway.producer().unwrap(), "a", states);

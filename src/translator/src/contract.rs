@@ -40,9 +40,9 @@ pub(crate) fn is_dropped(field: &Field) -> bool {
     matches!(field.protect.as_deref(), Some(Protect::Drop))
 }
 
-/// Whether the field's text is replaced by a pseudonym.
-pub(crate) fn is_pseudonym(field: &Field) -> bool {
-    matches!(field.protect.as_deref(), Some(Protect::Hmac(_)))
+/// Whether a text takes the place of the field's value.
+fn gives_text(field: &Field) -> bool {
+    field.protect.as_deref().is_some_and(Protect::gives_text)
 }
 
 /// Derives a product's contract.
@@ -130,6 +130,16 @@ fn field(field: &Field, parent: &str, names: &mut Vec<String>, docs: bool) -> Va
             out.insert("classification".into(), classification.clone().into());
         }
     }
+    // Pseudonyms, which may be keys, are told by documentation alone: a key's schema has none.
+    let protection = match field.protect.as_deref() {
+        Some(Protect::Mask { .. }) => Some("mask"),
+        Some(Protect::Encrypt(_)) => Some("aes-siv"),
+        _ => None,
+    };
+    if let Some(protection) = protection {
+        out.insert("protection".into(), protection.into());
+        out.insert("protects".into(), word(&field.shape).into());
+    }
     let r#type = shape(field, parent, names, docs);
     if field.optional {
         out.insert("type".into(), json!(["null", r#type]));
@@ -141,7 +151,7 @@ fn field(field: &Field, parent: &str, names: &mut Vec<String>, docs: bool) -> Va
 }
 
 fn shape(field: &Field, parent: &str, names: &mut Vec<String>, docs: bool) -> Value {
-    if is_pseudonym(field) {
+    if gives_text(field) {
         return "string".into();
     }
     match &field.shape {
@@ -165,6 +175,15 @@ fn shape(field: &Field, parent: &str, names: &mut Vec<String>, docs: bool) -> Va
             let inner = fields(inner, &name, names, docs);
             json!({"type": "record", "name": name, "fields": inner})
         }
+    }
+}
+
+/// The type of the values behind a protection, in the product file's word.
+fn word(shape: &Shape) -> String {
+    match shape {
+        Shape::Scalar { r#type, .. } => r#type.value.word(),
+        Shape::Enum { .. } => "enum".to_owned(),
+        Shape::Record { .. } => "record".to_owned(),
     }
 }
 
@@ -227,7 +246,9 @@ fn mapping(product: &Product) -> Value {
 fn field_mapping(field: &Field) -> Value {
     let protect = field.protect.as_deref().map(|p| match p {
         Protect::Drop => json!("drop"),
+        Protect::Mask { keep } => json!({ "mask": keep }),
         Protect::Hmac(key) => json!({ "hmac": key }),
+        Protect::Encrypt(key) => json!({ "encrypt": key }),
         Protect::None(_) => json!("none"),
     });
     let how = match &field.shape {

@@ -4,13 +4,16 @@
 //! events in an [`onramp_event::Arena`] go out. No I/O, no clock and no randomness ever come in: a
 //! replay gives the same bytes. For a row nothing is allocated and nothing is looked up by name.
 //!
-//! # Keys and pseudonyms
-//! Both are made of a value's text, which is one for equal values: whole numbers and decimals in
+//! # Keys and protected values
+//! They are made of a value's text, which is one for equal values: whole numbers and decimals in
 //! digits with the field's scale, dates and times as in ISO 8601 (a fraction only where there is
 //! one, six digits), bytes in hexadecimal, UUIDs in lower case. A pseudonym is the key's name, a
-//! colon, and the HMAC-SHA-256 of that text in base64url without padding.
+//! colon, and the HMAC-SHA-256 of that text in base64url without padding. What is encrypted is that
+//! text too: [`FieldCipher`].
 
+mod base64url;
 mod change;
+mod cipher;
 mod contract;
 mod conversion;
 mod convert;
@@ -22,6 +25,7 @@ mod names;
 mod output;
 mod plan;
 mod program;
+mod protection;
 mod quarantine;
 mod row;
 mod step;
@@ -29,6 +33,7 @@ mod text_time;
 mod translate;
 mod write;
 
+pub use cipher::{FieldCipher, LEAST_SECRET_BYTES, fingerprint};
 pub use contract::{Contract, ValueSchema, contract};
 pub use convert::Out as FieldValue;
 pub use enumeration::symbols;

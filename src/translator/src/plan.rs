@@ -8,15 +8,17 @@ use std::sync::Arc;
 use onramp_connector::{BeforeImage, Column, TableDescription, ValueType};
 use onramp_expression::{self as expression, Expression, Fault, Operations, Scope, Type};
 use onramp_finding::{Finding, Place, codes::mapping};
-use onramp_language::{Field, Product, Protect, Record, Scalar, Shape, Source, Spanned};
+use onramp_language::{Field, Product, Protect, Record, Shape, Source, Spanned};
 
 use crate::change::{Of, Places};
+use crate::cipher::FieldCipher;
 use crate::contract;
 use crate::conversion::{self, Refused};
 use crate::convert::Convert;
 use crate::enumeration::Codes;
 use crate::names::nearest;
-use crate::step::{Origin, Pseudonymiser, Step};
+use crate::protection::{Protection, Pseudonymiser};
+use crate::step::{Origin, Step};
 
 /// A key field's step, with what the checks of keys ask of it.
 #[derive(Debug)]
@@ -452,7 +454,7 @@ impl<'p> Planner<'p> {
                     _ => place_of(source),
                 };
                 let wanted = match &field.shape {
-                    Shape::Scalar { r#type, .. } => word(r#type.value),
+                    Shape::Scalar { r#type, .. } => r#type.value.word(),
                     _ => "enum".into(),
                 };
                 let message = if code == &mapping::CODES {
@@ -471,20 +473,28 @@ impl<'p> Planner<'p> {
     }
 
     #[allow(clippy::option_option)] // None: refused; Some(None): nothing to do.
-    fn protect(&mut self, field: &Field, path: &str) -> Option<Option<Pseudonymiser>> {
+    fn protect(&mut self, field: &Field, path: &str) -> Option<Option<Protection>> {
         let Some(protect) = &field.protect else {
             return Some(None);
         };
-        let Protect::Hmac(name) = &protect.value else {
+        if let Protect::Mask { keep } = &protect.value {
+            return Some(Some(Protection::Mask(*keep)));
+        }
+        let Some(name) = protect.key() else {
             return Some(None);
         };
         let key = match self.keys {
             None => Some(&b"not known while checking"[..]),
             Some(keys) => keys.iter().find(|(n, _)| n == name).map(|(_, k)| &k[..]),
         };
+        let product = &self.product.name;
         let made = key
             .filter(|key| !key.is_empty())
-            .and_then(|key| Pseudonymiser::new(name, key));
+            .and_then(|key| match &protect.value {
+                Protect::Encrypt(_) => FieldCipher::new(name, key, &product.to_string(), path)
+                    .map(|cipher| Protection::Cipher(Box::new(cipher))),
+                _ => Pseudonymiser::new(name, key).map(Protection::Pseudonym),
+            });
         if made.is_none() {
             self.say(
                 Finding::error(
@@ -496,15 +506,6 @@ impl<'p> Planner<'p> {
             );
         }
         made.map(Some)
-    }
-}
-
-/// A scalar type as the files have it.
-pub(crate) fn word(scalar: Scalar) -> String {
-    match scalar {
-        Scalar::Decimal { precision, scale } => format!("decimal({precision},{scale})"),
-        Scalar::LocalTimestamp => "local-timestamp".into(),
-        other => format!("{other:?}").to_lowercase(),
     }
 }
 

@@ -1,16 +1,13 @@
 //! One field's compiled way from a row to its value.
 
-use std::io;
 use std::sync::Arc;
 
-use hmac::{Hmac, KeyInit, Mac};
 use onramp_connector::{Cell, ColumnDecoder, Undecodable, Value};
 use onramp_expression::{Cause, EvalError, Expression, Row, Scratch};
 use onramp_finding::{Code, codes::mapping};
-use sha2::Sha256;
 
 use crate::convert::{Convert, Out, Refusal};
-use crate::write;
+use crate::protection::Protection;
 
 /// A row's cells by slot, and the old row's where that can stand in for a value left out.
 #[derive(Clone, Copy)]
@@ -42,48 +39,6 @@ pub(crate) enum Origin {
     Expression(Box<Expression>),
 }
 
-/// HMAC-SHA-256 under a named key.
-#[derive(Clone)]
-pub(crate) struct Pseudonymiser {
-    name: Arc<str>,
-    mac: Hmac<Sha256>,
-}
-
-impl std::fmt::Debug for Pseudonymiser {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Pseudonymiser({})", self.name)
-    }
-}
-
-impl Pseudonymiser {
-    pub(crate) fn new(name: &str, key: &[u8]) -> Option<Self> {
-        Some(Pseudonymiser {
-            name: name.into(),
-            mac: Hmac::new_from_slice(key).ok()?,
-        })
-    }
-
-    fn pseudonym<'a>(&'a self, value: &Out<'_>) -> Result<Out<'a>, Refusal> {
-        struct Feed<'m>(&'m mut Hmac<Sha256>);
-        impl io::Write for Feed<'_> {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                self.0.update(bytes);
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let mut mac = self.mac.clone();
-        write::text(value, &mut Feed(&mut mac))
-            .map_err(|_| Refusal::value("the value has no text to protect"))?;
-        Ok(Out::Pseudonym(
-            &self.name,
-            mac.finalize().into_bytes().into(),
-        ))
-    }
-}
-
 /// One field of one value each.
 #[derive(Debug)]
 pub(crate) struct Step {
@@ -91,7 +46,7 @@ pub(crate) struct Step {
     pub(crate) path: Arc<str>,
     pub(crate) origin: Origin,
     pub(crate) convert: Convert,
-    pub(crate) protect: Option<Pseudonymiser>,
+    pub(crate) protect: Option<Protection>,
     pub(crate) optional: bool,
 }
 
@@ -146,7 +101,8 @@ impl Step {
         let out = self.plain(self.source(row, scratch)?)?;
         match &self.protect {
             Some(protect) if out != Out::Null => {
-                protect.pseudonym(&out).map_err(|r| self.refused(r))
+                let protected = protect.apply(&out, scratch);
+                protected.map_err(|r| self.refused(r))
             }
             _ => Ok(out),
         }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use onramp_connector::Decimal;
 
+use crate::base64url::{encode_in_place, encoded_len};
 use crate::convert::Out;
 use crate::text_time::civil_from_days;
 
@@ -166,19 +167,12 @@ fn uuid(v: &[u8; 16]) -> [u8; 36] {
     out
 }
 
-const BASE64URL_BYTES: usize = 43;
+const BASE64URL_BYTES: usize = encoded_len(32);
 
-/// RFC 4648, section 5, without padding.
 fn base64url(digest: &[u8; 32]) -> [u8; BASE64URL_BYTES] {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut out = [0; BASE64URL_BYTES];
-    for (n, place) in out.iter_mut().enumerate() {
-        let bit = n * 6;
-        let high = u16::from(digest[bit / 8]) << 8;
-        let low = u16::from(digest.get(bit / 8 + 1).copied().unwrap_or(0));
-        let sixbits = (high | low) >> (10 - bit % 8) & 63;
-        *place = ALPHABET[sixbits as usize];
-    }
+    out[BASE64URL_BYTES - digest.len()..].copy_from_slice(digest);
+    encode_in_place(&mut out, digest.len());
     out
 }
 

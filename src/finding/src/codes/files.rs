@@ -152,14 +152,14 @@ pub static UNPROTECTED: Code = Code {
     title: "personal data without protection",
     reason: "A field classified `personal` would be readable by everybody who may read the topic. Whoever wants that says so, with the reason.",
     example: "email: { type: string, from: email, classification: personal }",
-    remedy: "Add `protect: { drop: true }`, `protect: { hmac: KEY }` or `protect: { none: \"reason\" }`.",
+    remedy: "Add `protect: { drop: true }`, `{ mask: { keep: 4 } }`, `{ hmac: KEY }`, `{ encrypt: KEY }` or `{ none: \"reason\" }`.",
 };
 
 /// A protection that cannot be applied.
 pub static PROTECTION: Code = Code {
     id: "ONR-118",
     title: "protection does not fit",
-    reason: "The protection names a key that the gateway does not declare, or the field's type cannot carry its result: an HMAC is a text.",
+    reason: "The protection names a key that the gateway does not declare, or the field's type cannot carry its result: an HMAC takes a text's place, a mask that of a value whose end does not tell it, and neither a mask nor encryption that of a record.",
     example: "total: { type: \"decimal(12,2)\", from: tot_amt, protect: { hmac: pii_2026 } }",
     remedy: "Declare the key under the gateway file's `keys`, or choose another protection.",
 };

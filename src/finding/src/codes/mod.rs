@@ -13,6 +13,7 @@ pub mod files;
 pub mod fixtures;
 pub mod kafka;
 pub mod mapping;
+pub mod protection;
 pub mod registry;
 pub mod running;
 pub mod source;
@@ -24,6 +25,7 @@ pub fn all() -> Vec<&'static Code> {
         fixtures::ALL,
         expression::ALL,
         mapping::ALL,
+        protection::ALL,
         source::ALL,
         kafka::ALL,
         registry::ALL,

@@ -411,11 +411,28 @@ const PROTECT: &[Key] = &[
         "HMAC-SHA-256 under the gateway's key of this name: equal values stay equal.",
     )
     .example("pii_2026"),
+    Key::optional(
+        "mask",
+        Value::Map(MASK),
+        "Four stars and the last characters of the value's text; a text.",
+    )
+    .example("{ keep: 4 }"),
+    Key::optional(
+        "encrypt",
+        Value::Text(Form::SecretName),
+        "AES-SIV under the gateway's key of this name, for consumers who have it; a text. Equal values of the field stay equal.",
+    )
+    .example("crm_2026"),
     Key::optional("none", TEXT, "It is published as it is, for this reason.")
         .example("\"published in the trade register\""),
-    Key::later("mask", "Part of the value is starred out."),
-    Key::later("encrypt", "The value is encrypted under a key."),
 ];
+
+const MASK: &[Key] = &[Key::required(
+    "keep",
+    Value::Text(Form::Integer(0, 64)),
+    "How many characters stay; a value that has no more is masked whole.",
+)
+.example("4")];
 
 const AMBIGUOUS: &[Word] = &[
     Word::new("fail", "The row fails."),

@@ -4,7 +4,7 @@ use onramp_expression::{Type, operations};
 use onramp_finding::codes::files;
 
 use super::field;
-use super::product::{Surroundings, unfit};
+use super::product::{Surroundings, key_protection, unfit};
 use super::source::{Within, expression};
 use crate::faults::Faults;
 use crate::yaml::Node;
@@ -87,6 +87,10 @@ pub(super) fn key(root: &Node, events: &[EventType], faults: &mut Faults) -> Vec
                 .error(&files::KEY_FIELD, node, format!("`{name}` cannot be part of the key"))
                 .because(trouble)
                 .remedy("choose a top-level field that every event has, with the same type: the one that identifies what the facts are about");
+        }
+        let mut of_events = events.iter().flat_map(|event| &event.fields);
+        if let Some(field) = of_events.find(|field| field.name.value == name) {
+            key_protection(name, field, faults);
         }
         key.push(faults.spanned(node, name.to_owned()));
     }

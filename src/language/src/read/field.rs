@@ -51,7 +51,7 @@ fn field(entry: &Entry, around: &Surroundings<'_>, faults: &mut Faults) -> Optio
                 at,
                 format!("`{}` is personal and nothing protects it", entry.key),
             )
-            .remedy("add `protect: { drop: true }`, `{ hmac: KEY }` or `{ none: \"reason\" }`");
+            .remedy("add `protect: { drop: true }`, `{ mask: { keep: 4 } }`, `{ hmac: KEY }`, `{ encrypt: KEY }` or `{ none: \"reason\" }`");
     }
     if let (Some(protect), Some(shape)) = (&protect, &shape) {
         protection(&entry.key, protect, shape, around, faults);
@@ -70,11 +70,15 @@ fn protect(node: &Node, faults: &Faults) -> Option<Spanned<Protect>> {
     let [entry] = node.get("protect")?.entries() else {
         return None;
     };
-    let text = entry.value.text()?.to_owned();
+    let text = || Some(entry.value.text()?.to_owned());
     let protect = match entry.key.as_str() {
         "drop" => Protect::Drop,
-        "hmac" => Protect::Hmac(text),
-        "none" => Protect::None(text),
+        "mask" => Protect::Mask {
+            keep: entry.value.text_at(&["keep"])?.parse().ok()?,
+        },
+        "hmac" => Protect::Hmac(text()?),
+        "encrypt" => Protect::Encrypt(text()?),
+        "none" => Protect::None(text()?),
         _ => return None,
     };
     Some(faults.spanned(&entry.value, protect))
@@ -87,15 +91,14 @@ fn protection(
     around: &Surroundings<'_>,
     faults: &mut Faults,
 ) {
-    let Protect::Hmac(key) = &protect.value else {
-        return;
-    };
     let node = Node {
         span: protect.span,
         content: crate::yaml::Content::Empty,
         setting: None,
     };
-    if !around.keys.contains(key) {
+    if let Some(key) = protect.key()
+        && !around.keys.iter().any(|k| k == key)
+    {
         let remedy = match nearest(key, around.keys.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!(
@@ -110,16 +113,46 @@ fn protection(
             )
             .remedy(remedy);
     }
-    let texts = matches!(shape, Shape::Scalar { r#type, .. } if matches!(r#type.value, Scalar::String | Scalar::Uuid | Scalar::Json));
-    if !texts {
+    if let Some((message, reason, remedy)) = misfit(name, protect, shape) {
         faults
-            .error(
-                &files::PROTECTION,
-                &node,
+            .error(&files::PROTECTION, &node, message)
+            .because(reason)
+            .remedy(remedy);
+    }
+}
+
+/// Why a value of this shape cannot be protected so: what, reason, remedy.
+fn misfit(
+    name: &str,
+    protect: &Protect,
+    shape: &Shape,
+) -> Option<(String, &'static str, &'static str)> {
+    let scalar = match shape {
+        Shape::Scalar { r#type, .. } => Some(r#type.value),
+        _ => None,
+    };
+    let record = matches!(shape, Shape::Record { .. });
+    match protect {
+        Protect::Hmac(_)
+            if !matches!(scalar, Some(Scalar::String | Scalar::Uuid | Scalar::Json)) =>
+        {
+            Some((
                 format!("`{name}` is not a text, so an HMAC cannot take its place"),
-            )
-            .because("an HMAC is published as a text")
-            .remedy("protect it with `drop`, or make it a `string` with an `expr`");
+                "an HMAC is published as a text",
+                "protect it with `drop` or `encrypt`, or make it a `string` with an `expr`",
+            ))
+        }
+        Protect::Encrypt(_) | Protect::Mask { .. } if record => Some((
+            format!("`{name}` is a record, and has no text of its own"),
+            "a text takes the value's place",
+            "protect its fields, each for itself, or `drop` it",
+        )),
+        Protect::Mask { .. } if scalar.is_none_or(|s| s == Scalar::Boolean) => Some((
+            format!("`{name}` has a few values alone, which their ends tell apart"),
+            "a mask hides what stands before the end",
+            "protect it with `drop` or `encrypt`",
+        )),
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use onramp_finding::{
     Finding, Severity,
-    codes::{discovery, files},
+    codes::{discovery, files, protection::KEY_FIELD_PROTECTION},
 };
 
 use super::source::Within;
@@ -283,7 +283,10 @@ fn key(root: &Node, kind: &Kind, faults: &mut Faults) -> Vec<Spanned<String>> {
             _ if key.iter().any(|k| k.value == name) => {
                 Some("it stands in the key twice".to_owned())
             }
-            Some(field) => unfit(field),
+            Some(field) => {
+                key_protection(name, field, faults);
+                unfit(field)
+            }
             // A field that is there but could not be read has its own finding.
             None if root.at(&["fields", name]).is_some() => None,
             None => {
@@ -304,6 +307,33 @@ fn key(root: &Node, kind: &Kind, faults: &mut Faults) -> Vec<Spanned<String>> {
         key.push(faults.spanned(node, name.to_owned()));
     }
     key
+}
+
+/// A key field's value stays one to one, and under one key for as long as the version lives.
+pub(super) fn key_protection(name: &str, field: &Field, faults: &mut Faults) {
+    let Some(protect) = &field.protect else {
+        return;
+    };
+    let (how, why) = match &protect.value {
+        Protect::Mask { .. } => (
+            "masked",
+            "different values have one mask, and their rows would overwrite each other",
+        ),
+        Protect::Encrypt(_) => (
+            "encrypted",
+            "with another encryption key every row would get another key, and the topic would never forget the earlier one",
+        ),
+        _ => return,
+    };
+    let message = format!("the key field `{name}` cannot be {how}");
+    faults
+        .add(Finding::error(
+            &KEY_FIELD_PROTECTION,
+            protect.place(),
+            message,
+        ))
+        .because(why)
+        .remedy(KEY_FIELD_PROTECTION.remedy);
 }
 
 pub(super) fn unfit(field: &Field) -> Option<String> {
