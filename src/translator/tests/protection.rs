@@ -21,7 +21,7 @@ const HEAD: &str = "source: { table: public.ordr_hdr }\nkey: [id]";
 fn events(fields: &str, given: ValueType, value: Given<'_>, in_log: bool) -> (String, Vec<u8>) {
     let table = table(vec![column("l", ValueType::Int(64)), nullable("c", given)]);
     let product = product(HEAD, &format!("id: {{ type: long, from: l }}\n{fields}"));
-    let schema = contract(&product).value_schema;
+    let schema = contract(&product).values[0].schema.clone();
     let mut log = Log::new(layout(&table));
     if in_log {
         log.begin("0/1");
@@ -218,9 +218,9 @@ fn the_schema_says_how_a_field_is_protected() {
         r#"{"name":"card","classification":"personal","protection":"mask","protects":"string","type":"string"}"#,
         r#"{"name":"total","doc":"What.","protection":"aes-siv","protects":"decimal(12,2)","type":["null","string"],"default":null}"#,
     ] {
-        assert!(made.value_schema.contains(part), "{}", made.value_schema);
+        assert!(made.values[0].schema.contains(part), "{}", made.values[0].schema);
     }
-    Schema::parse_str(&made.value_schema).unwrap();
+    Schema::parse_str(&made.values[0].schema).unwrap();
     // Rotated or kept otherwise, a row gives another event.
     for (from, to) in [
         ("keep: 4", "keep: 5"),
