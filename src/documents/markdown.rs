@@ -109,12 +109,16 @@ fn fields(out: &mut String, product: &Product) {
 
 fn symbols(out: &mut String, product: &Product) {
     for (path, field) in all(product) {
+        let (shape, each) = match &field.shape {
+            Shape::Array { items, .. } => (&items.shape, "Each of "),
+            shape => (shape, ""),
+        };
         let Shape::Enum {
             values,
             default,
             otherwise,
             ..
-        } = &field.shape
+        } = shape
         else {
             continue;
         };
@@ -123,7 +127,10 @@ fn symbols(out: &mut String, product: &Product) {
         }
         let symbols = onramp_translator::symbols(values, default.as_ref(), otherwise);
         let symbols: Vec<String> = symbols.iter().map(|s| format!("`{s}`")).collect();
-        out.push_str(&format!("\n`{path}` is one of {}.", symbols.join(", ")));
+        out.push_str(&format!(
+            "\n{each}`{path}` is one of {}.",
+            symbols.join(", ")
+        ));
         if let Some(default) = default {
             let default = &default.value;
             out.push_str(&format!(

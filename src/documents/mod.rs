@@ -89,6 +89,10 @@ fn type_words(field: &Field) -> String {
         Shape::Scalar { r#type, .. } => scalar_words(r#type.value),
         Shape::Enum { .. } => "enum".to_owned(),
         Shape::Record { .. } => "record".to_owned(),
+        Shape::Array { items, .. } => {
+            let null = if items.optional { " or null" } else { "" };
+            format!("array of {}{null}", type_words(items))
+        }
     }
 }
 

@@ -48,6 +48,7 @@
 mod batch;
 mod chunk;
 mod connector;
+mod elements;
 pub mod plain;
 mod table;
 mod value;
@@ -60,6 +61,7 @@ pub use connector::{
     Acknowledge, Acquired, Connector, Instance, KeptLog, Lacking, Lease, PlannedStep, Position,
     PrepareRequest, Prepared, SourceIdentity, Stream, StreamLimits, TableRequest,
 };
+pub use elements::{ElementReader, Elements};
 pub use table::{
     BeforeImage, Cell, Column, ColumnDecoder, Ident, Index, TableDescription, TableLayout,
     TupleReader, ValueType,

@@ -44,9 +44,14 @@ impl Scratch {
 
     /// Text of `len` bytes, written by `fill`.
     pub(crate) fn build(&self, len: usize, fill: impl FnOnce(&mut [u8])) -> Option<&str> {
-        if len > MAX_TEXT_BYTES {
-            return None;
+        match len > MAX_TEXT_BYTES {
+            true => None,
+            false => self.whole(len, fill),
         }
+    }
+
+    /// The same of a text that a column holds: only all of a row's together are bounded.
+    pub(crate) fn whole(&self, len: usize, fill: impl FnOnce(&mut [u8])) -> Option<&str> {
         let out = self.room.try_alloc_slice_fill_copy(len, 0u8).ok()?;
         fill(out);
         std::str::from_utf8(out).ok()

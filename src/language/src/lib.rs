@@ -8,6 +8,7 @@ mod definition;
 mod faults;
 mod fixtures;
 mod gateway;
+mod literal;
 mod load;
 mod product;
 mod read;
@@ -18,15 +19,16 @@ mod suggest;
 mod time_format;
 mod yaml;
 
-pub use fixtures::{Expected, Fixtures, Given, Row, Test};
+pub use fixtures::{Cell, Expected, Fixtures, Given, Row, Test};
 pub use gateway::{
     Admin, Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Security, Snapshot,
     SourceSettings, TlsMode,
 };
+pub use literal::{Constant, Literal};
 pub use load::{Loaded, Overrides, Reading, load, read};
 pub use product::{
-    Ambiguous, Compatibility, Field, KeyFormat, OnMappingChange, OnTruncate, Otherwise, Parse,
-    Product, ProductName, Protect, Retention, Scalar, Shape, Sla, Source, Status,
+    Ambiguous, Compatibility, Fallback, Field, KeyFormat, Lookup, OnMappingChange, OnTruncate,
+    Otherwise, Parse, Product, ProductName, Protect, Retention, Scalar, Shape, Sla, Source, Status,
 };
 pub use secret::Secret;
 pub use spanned::Spanned;

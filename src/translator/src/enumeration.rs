@@ -16,6 +16,32 @@ enum Unlisted {
     Symbol(u32),
 }
 
+/// Room for the text of any 64-bit number.
+pub(crate) const CODE_BYTES: usize = 20;
+
+/// A code's bytes: text as it is, a number or truth value by its text, which goes into the room.
+/// None for null.
+#[inline]
+pub(crate) fn code_of<'c>(
+    value: Value<'c>,
+    room: &'c mut [u8; CODE_BYTES],
+) -> Result<Option<&'c [u8]>, Refusal> {
+    Ok(Some(match value {
+        Value::Text(text) => text.as_bytes(),
+        Value::Bool(true) => b"true",
+        Value::Bool(false) => b"false",
+        Value::Int(int) => {
+            let mut rest = &mut room[..];
+            // Every 64-bit number fits.
+            let _ = write!(rest, "{int}");
+            let left = rest.len();
+            &room[..CODE_BYTES - left]
+        }
+        Value::Null => return Ok(None),
+        _ => return Err(Refusal::value("the value is not a code")),
+    }))
+}
+
 /// The compiled `values` of an enum.
 #[derive(Debug)]
 pub(crate) struct Codes {
@@ -89,27 +115,13 @@ impl Codes {
     /// The symbol of a code: text as it is, a number or truth value by its text.
     #[inline]
     pub(crate) fn symbol<'a>(&'a self, value: Value<'_>) -> Result<Out<'a>, Refusal> {
-        let mut number = [0u8; 20];
-        let code: &[u8] = match value {
-            Value::Text(text) => text.as_bytes(),
-            Value::Bool(true) => b"true",
-            Value::Bool(false) => b"false",
-            Value::Int(int) => {
-                let mut rest = &mut number[..];
-                // 20 bytes hold every 64-bit number.
-                let _ = write!(rest, "{int}");
-                let left = rest.len();
-                &number[..20 - left]
-            }
+        let mut room = [0u8; CODE_BYTES];
+        let Some(code) = code_of(value, &mut room)? else {
             // Null is a code that is not listed, where the field has no null.
-            Value::Null if self.optional => return Ok(Out::Null),
-            Value::Null => {
-                return match self.unlisted {
-                    Unlisted::Symbol(index) => Ok(self.at(index)),
-                    _ => Ok(Out::Null),
-                };
-            }
-            _ => return Err(Refusal::value("the value is not a code")),
+            return Ok(match self.unlisted {
+                Unlisted::Symbol(index) if !self.optional => self.at(index),
+                _ => Out::Null,
+            });
         };
         let found = match code {
             [byte] => self.single[*byte as usize].checked_sub(1),

@@ -15,6 +15,8 @@ mod conversion;
 mod convert;
 mod enumeration;
 mod fault;
+mod list;
+mod lookup;
 mod mapping;
 mod names;
 mod plan;

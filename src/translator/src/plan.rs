@@ -2,19 +2,25 @@
 //!
 //! The one walk over a product's fields: checking throws the steps away, compiling keeps them.
 
+mod source;
+
 use std::sync::Arc;
 
-use onramp_connector::{Column, TableDescription, ValueType};
+use onramp_connector::{TableDescription, ValueType};
 use onramp_expression::{self as expression, Expression, Fault, Scope, Type};
 use onramp_finding::{Finding, Place, codes::mapping};
-use onramp_language::{Field, Product, Protect, Scalar, Shape, Source, Spanned};
+use onramp_language::{
+    Fallback, Field, Otherwise, Product, Protect, Scalar, Shape, Source, Spanned,
+};
 
 use crate::contract;
 use crate::conversion::{self, Refused};
 use crate::convert::Convert;
 use crate::enumeration::Codes;
-use crate::names::nearest;
+use crate::list::Items;
+use crate::lookup::Table;
 use crate::step::{Origin, Pseudonymiser, Step};
+use source::{Resolved, opening};
 
 /// A key field's step, with what the checks of keys ask of it.
 #[derive(Debug)]
@@ -159,6 +165,8 @@ impl<'p> Planner<'p> {
         };
         let (holds, reads) = match &step.origin {
             Origin::Slot(slot) => (Some(*slot), vec![*slot]),
+            Origin::Json(slot, ..) => (None, vec![*slot]),
+            Origin::Constant(_) => (None, Vec::new()),
             Origin::Expression(e) => (e.one_to_one(), e.slots().to_vec()),
         };
         self.plan.key.push(KeyStep {
@@ -170,20 +178,27 @@ impl<'p> Planner<'p> {
 
     /// The step of a field of one value, and whether it converts one to one.
     fn step(&mut self, field: &Field, path: &str) -> Option<(Step, bool)> {
-        let source = match &field.shape {
-            Shape::Scalar { source, .. } | Shape::Enum { source, .. } => source,
-            Shape::Record { .. } => return None,
-        };
-        let (origin, given, nullable, from) = self.origin(source)?;
-        let (convert, one_to_one) = self.convert(field, path, source, given.as_ref(), &from)?;
-        let null_has_symbol = matches!(
-            &field.shape,
-            Shape::Enum {
-                otherwise: onramp_language::Otherwise::Value(_),
-                ..
+        let source = source_of(&field.shape)?;
+        let Resolved {
+            origin,
+            given,
+            nullable,
+            name: from,
+            json,
+        } = self.resolve(field, path, source)?;
+        let (convert, one_to_one) = match (&field.shape, &origin) {
+            (_, Origin::Constant(_)) => (Convert::Text, false),
+            (Shape::Array { items, .. }, _) => {
+                let list = self.items(items, path, source, given.as_ref(), &from)?;
+                (Convert::List(Box::new(list)), false)
             }
-        );
-        if nullable && !field.optional && !null_has_symbol {
+            _ => {
+                let (convert, same) =
+                    self.convert(field, path, place_of(source), given.as_ref(), &from, json)?;
+                (convert, same && !json)
+            }
+        };
+        if nullable && !field.optional && !null_has_value(&field.shape) {
             self.say(
                 Finding::warning(
                     &mapping::NULLABLE,
@@ -205,76 +220,62 @@ impl<'p> Planner<'p> {
         Some((step, one_to_one))
     }
 
-    /// Where a value comes from, its type (None: null alone), whether it may be null, and its name
-    /// in messages.
-    fn origin(&mut self, source: &Source) -> Option<(Origin, Option<ValueType>, bool, String)> {
-        match source {
-            Source::Column { column, .. } => {
-                let (slot, found) = self.column(column)?;
-                self.plan.slots.push(slot);
-                let name = format!("column {} ({})", found.name, found.type_name);
-                let given = Some(found.value_type.clone());
-                Some((Origin::Slot(slot), given, found.nullable, name))
-            }
-            Source::Expression(text) => {
-                let compiled = self.expression(text)?;
-                let (r#type, nullable) = compiled.result();
-                let name = format!("the expression ({type})");
-                let given = r#type.of_values();
-                Some((
-                    Origin::Expression(Box::new(compiled)),
-                    given,
-                    nullable,
-                    name,
-                ))
-            }
-        }
-    }
-
-    fn column(&mut self, name: &Spanned<String>) -> Option<(usize, &'p Column)> {
-        let table = self.table;
-        let place = table.columns.iter().position(|c| c.name == name.value);
-        let Some((column, slot)) = place.and_then(|at| {
-            let slot = (self.slot_of)(at)?;
-            Some((&table.columns[at], slot))
-        }) else {
-            let mut finding = Finding::error(
-                &mapping::COLUMN_UNKNOWN,
-                name.place(),
-                format!("table {} has no column {:?}", table.name, name.value),
-            );
-            let known = table.columns.iter().map(|c| c.name.as_str());
-            if let Some(near) = nearest(name, known) {
-                finding = finding.remedy(format!("did you mean {near}?"));
-            }
-            self.say(finding);
-            return None;
-        };
-        if column.value_type == ValueType::Unsupported {
-            let message = format!(
-                "column {} is of type {}, which is not carried",
-                column.name, column.type_name
-            );
-            self.say(
-                Finding::error(&mapping::COLUMN_UNSUPPORTED, name.place(), message)
-                    .remedy(mapping::COLUMN_UNSUPPORTED.remedy),
-            );
-            return None;
-        }
-        Some((slot, column))
-    }
-
-    fn convert(
+    /// What each element of an array becomes.
+    fn items(
         &mut self,
-        field: &Field,
+        items: &Field,
         path: &str,
         source: &Source,
         given: Option<&ValueType>,
         from: &str,
+    ) -> Option<Items> {
+        let place = place_of(source);
+        let (of, opened) = match given {
+            Some(ValueType::Array(of)) => (Some((**of).clone()), None),
+            Some(ValueType::Json) => match opening(&items.shape) {
+                Ok((opened, of)) => (of, Some(opened)),
+                Err(refused) => {
+                    let message = format!("the elements of field {path} cannot be opened in JSON");
+                    let finding = Finding::error(refused.code, place, message);
+                    self.say(finding.because(refused.reason).remedy(refused.fix));
+                    return None;
+                }
+            },
+            _ => {
+                let message = format!("{from} cannot become an array (field {path})");
+                self.say(
+                    Finding::error(&mapping::TYPE_MISMATCH, place, message)
+                        .because("it is neither an array nor JSON")
+                        .remedy("name a column that is, or open text that is JSON with `at`"),
+                );
+                return None;
+            }
+        };
+        let (path, from) = (format!("{path}[]"), format!("an element of {from}"));
+        let json = opened.is_some();
+        let (convert, _) = self.convert(items, &path, place, of.as_ref(), &from, json)?;
+        Some(Items {
+            convert,
+            optional: items.optional,
+            opened,
+        })
+    }
+
+    /// The conversion of a field or an element, and whether it is one to one; `json` for a part of
+    /// JSON, whose numbers never declare a precision.
+    fn convert(
+        &mut self,
+        field: &Field,
+        path: &str,
+        source: Place,
+        given: Option<&ValueType>,
+        from: &str,
+        json: bool,
     ) -> Option<(Convert, bool)> {
-        let parse = match source {
-            Source::Column { parse, .. } => parse.as_ref(),
-            Source::Expression(_) => None,
+        let own = source_of(&field.shape)?;
+        let parse = match own {
+            Source::Column { parse, .. } | Source::Item { parse } => parse.as_ref(),
+            Source::Expression(_) | Source::Constant(_) => None,
         };
         let chosen = match &field.shape {
             Shape::Enum {
@@ -286,19 +287,28 @@ impl<'p> Planner<'p> {
                 let codes = Codes::new(values, default.as_ref(), otherwise, field.optional);
                 (Convert::Code(codes), Codes::one_to_one(values, otherwise))
             }),
+            Shape::Scalar {
+                r#type,
+                lookup: Some(lookup),
+                ..
+            } => conversion::to_lookup(given, lookup).map(|()| {
+                let table = Table::new(lookup, r#type.value, field.optional);
+                (Convert::Lookup(table), false)
+            }),
             Shape::Scalar { r#type, .. } => conversion::choose(given, r#type.value, parse),
-            _ => return None,
+            Shape::Record { .. } | Shape::Array { .. } => return None,
         };
         match chosen {
             Ok((convert, one_to_one)) => {
                 let open = matches!(convert, Convert::Decimal { .. })
-                    && matches!(source, Source::Column { .. })
+                    && matches!(own, Source::Column { .. } | Source::Item { .. })
+                    && !json
                     && given == Some(&ValueType::Decimal(None));
                 if open {
                     self.say(
                         Finding::warning(
                             &mapping::DECIMAL_OPEN,
-                            place_of(source),
+                            source,
                             format!("{from} declares no precision, and field {path} has one"),
                         )
                         .because(mapping::DECIMAL_OPEN.reason),
@@ -308,11 +318,20 @@ impl<'p> Planner<'p> {
             }
             Err(Refused { code, reason, fix }) => {
                 let place = match &field.shape {
-                    Shape::Scalar { r#type, .. } => r#type.place(),
-                    _ => place_of(source),
+                    Shape::Scalar {
+                        r#type,
+                        lookup: None,
+                        ..
+                    } => r#type.place(),
+                    _ => source,
                 };
                 let wanted = match &field.shape {
-                    Shape::Scalar { r#type, .. } => word(r#type.value),
+                    Shape::Scalar {
+                        r#type,
+                        lookup: None,
+                        ..
+                    } => word(r#type.value),
+                    Shape::Scalar { .. } => "a lookup's code".into(),
                     _ => "enum".into(),
                 };
                 let message = if code == &mapping::CODES {
@@ -368,10 +387,36 @@ pub(crate) fn word(scalar: Scalar) -> String {
     }
 }
 
+/// The source of a field that has one of its own.
+fn source_of(shape: &Shape) -> Option<&Source> {
+    match shape {
+        Shape::Scalar { source, .. } | Shape::Enum { source, .. } | Shape::Array { source, .. } => {
+            Some(source)
+        }
+        Shape::Record { .. } => None,
+    }
+}
+
+/// Whether null, as a code that is not listed, has a value.
+fn null_has_value(shape: &Shape) -> bool {
+    match shape {
+        Shape::Enum { otherwise, .. } => matches!(otherwise, Otherwise::Value(_)),
+        Shape::Scalar {
+            lookup: Some(lookup),
+            ..
+        } => matches!(lookup.otherwise, Fallback::Value(_)),
+        _ => false,
+    }
+}
+
 fn place_of(source: &Source) -> Place {
     match source {
+        Source::Column { at: Some(path), .. } => path.place(),
         Source::Column { column, .. } => column.place(),
         Source::Expression(text) => text.place(),
+        Source::Constant(constant) => constant.place(),
+        // Its array's is told in its place.
+        Source::Item { .. } => Place::Source(String::new()),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use onramp_connector::{BeforeImage, ColumnDecoder, TableDescription, TableLayout, ValueType};
+use onramp_connector::{BeforeImage, ColumnDecoder, TableDescription, TableLayout};
 use onramp_event::RouteId;
 use onramp_expression::{Expression, Scratch};
 use onramp_finding::{Finding, Place, any_error, codes::mapping};
@@ -196,14 +196,7 @@ fn place_in_layout(
             described.name, table.name
         )));
     };
-    let now = &layout.columns[place].1;
-    // A label more changes no label that was; values are looked up one by one.
-    let same = now == &described.value_type
-        || matches!(
-            (now, &described.value_type),
-            (ValueType::Enum(_), ValueType::Enum(_))
-        );
-    if !same {
+    if !described.value_type.is_still(&layout.columns[place].1) {
         return Err(changed(format!(
             "column {} of {} changed its type, which was {}",
             described.name, table.name, described.type_name
@@ -287,7 +280,13 @@ impl ProductProgram {
                 }
                 out.push(2);
             }
-            write::avro(&value, out);
+            match &value {
+                Out::List(list) => list.write(scratch, out).map_err(|trouble| {
+                    let slot = step.slot();
+                    (&*step.path, Trouble { slot, ..trouble })
+                })?,
+                value => write::avro(value, out),
+            }
         }
         Ok(())
     }

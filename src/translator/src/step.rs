@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
 use onramp_connector::{Cell, ColumnDecoder, Undecodable, Value};
-use onramp_expression::{Cause, EvalError, Expression, Row, Scratch};
+use onramp_expression::{Cause, EvalError, Expression, JsonPath, Opened, Row, Scratch, json_value};
 use onramp_finding::{Code, codes::mapping};
 use sha2::Sha256;
 
 use crate::convert::{Convert, Out, Refusal};
+use crate::lookup::Fixed;
 use crate::write;
 
 /// A row's cells by slot, and the old row's where that can stand in for a value left out.
@@ -39,7 +40,10 @@ impl<'a> Row<'a> for RowView<'a, '_> {
 #[derive(Debug)]
 pub(crate) enum Origin {
     Slot(usize),
+    /// A part of a column's JSON.
+    Json(usize, JsonPath, Opened),
     Expression(Box<Expression>),
+    Constant(Fixed),
 }
 
 /// HMAC-SHA-256 under a named key.
@@ -106,15 +110,28 @@ pub(crate) struct Trouble {
 
 impl Trouble {
     fn of_column(slot: usize, why: Undecodable) -> Self {
-        let code = match why {
-            Undecodable::Unchanged => &mapping::ROW_LEFT_OUT,
-            Undecodable::Malformed | Undecodable::Encoding => &mapping::ROW_UNREADABLE,
-            Undecodable::NotFinite | Undecodable::TooWide => &mapping::ROW_VALUE,
-        };
         Trouble {
-            code,
+            code: Trouble::code_of(why),
             reason: why.reason(),
             slot: Some(slot),
+        }
+    }
+
+    pub(crate) fn code_of(why: Undecodable) -> &'static Code {
+        match why {
+            Undecodable::Unchanged => &mapping::ROW_LEFT_OUT,
+            Undecodable::Malformed | Undecodable::Encoding => &mapping::ROW_UNREADABLE,
+            Undecodable::NotFinite | Undecodable::TooWide | Undecodable::NotAList => {
+                &mapping::ROW_VALUE
+            }
+        }
+    }
+
+    pub(crate) fn of_refusal(refusal: Refusal) -> Self {
+        Trouble {
+            code: refusal.code,
+            reason: refusal.reason,
+            slot: None,
         }
     }
 
@@ -135,7 +152,33 @@ impl Trouble {
     }
 }
 
+/// What stands at a path in a column's JSON.
+fn opened_at<'a>(
+    column: Value<'a>,
+    path: &JsonPath,
+    opened: Opened,
+    scratch: &'a Scratch,
+) -> Result<Value<'a>, Refusal> {
+    let document = match column {
+        Value::Null => return Ok(Value::Null),
+        Value::Text(document) => document,
+        _ => return Err(Refusal::OTHER_TYPE),
+    };
+    match path.open(document).map_err(Refusal::of_json)? {
+        None => Ok(Value::Null),
+        Some(part) => json_value(part, opened, scratch).map_err(Refusal::of_json),
+    }
+}
+
 impl Step {
+    /// The column that its value comes straight from.
+    pub(crate) fn slot(&self) -> Option<usize> {
+        match &self.origin {
+            Origin::Slot(slot) | Origin::Json(slot, ..) => Some(*slot),
+            Origin::Expression(_) | Origin::Constant(_) => None,
+        }
+    }
+
     /// The field's value for a row.
     #[inline]
     pub(crate) fn value<'a>(
@@ -143,24 +186,26 @@ impl Step {
         row: &RowView<'a, '_>,
         scratch: &'a Scratch,
     ) -> Result<Out<'a>, Trouble> {
-        let (value, slot) = match &self.origin {
-            Origin::Slot(slot) => (
-                row.value(*slot).map_err(|e| Trouble::of_column(*slot, e))?,
-                Some(*slot),
-            ),
-            Origin::Expression(expression) => (
-                expression
-                    .evaluate(row, scratch)
-                    .map_err(Trouble::of_expression)?,
-                None,
-            ),
-        };
+        let slot = self.slot();
         let refused = |r: Refusal| Trouble {
-            code: r.code,
-            reason: r.reason,
             slot,
+            ..Trouble::of_refusal(r)
         };
-        let out = self.convert.apply(value).map_err(refused)?;
+        let value = match &self.origin {
+            Origin::Slot(slot) => row.value(*slot).map_err(|e| Trouble::of_column(*slot, e))?,
+            Origin::Json(slot, path, opened) => {
+                let column = row.value(*slot).map_err(|e| Trouble::of_column(*slot, e))?;
+                opened_at(column, path, *opened, scratch).map_err(refused)?
+            }
+            Origin::Expression(expression) => expression
+                .evaluate(row, scratch)
+                .map_err(Trouble::of_expression)?,
+            Origin::Constant(_) => Value::Null,
+        };
+        let out = match &self.origin {
+            Origin::Constant(fixed) => fixed.out(),
+            _ => self.convert.apply(value).map_err(refused)?,
+        };
         if out == Out::Null {
             return if self.optional {
                 Ok(out)

@@ -47,7 +47,8 @@ fn decimal(value: Decimal, out: &mut Vec<u8>) {
 #[inline]
 pub(crate) fn avro(value: &Out<'_>, out: &mut Vec<u8>) {
     match value {
-        Out::Null => {}
+        // An array is written by itself.
+        Out::Null | Out::List(_) => {}
         Out::Bool(v) => out.push(u8::from(*v)),
         Out::Int(v) | Out::Date(v) => number((*v).into(), out),
         Out::Long(v) | Out::Time(v) | Out::LocalTimestamp(v) | Out::Timestamp(v) => number(*v, out),
@@ -71,7 +72,8 @@ pub(crate) fn avro(value: &Out<'_>, out: &mut Vec<u8>) {
 /// equal texts, different values of one field different ones.
 pub(crate) fn text<W: Write>(value: &Out<'_>, out: &mut W) -> io::Result<()> {
     match value {
-        Out::Null => Ok(()),
+        // No key holds an array, and no pseudonym is made of one.
+        Out::Null | Out::List(_) => Ok(()),
         Out::Bool(v) => write!(out, "{v}"),
         Out::Int(v) => write!(out, "{v}"),
         Out::Long(v) => write!(out, "{v}"),

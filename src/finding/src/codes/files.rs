@@ -272,6 +272,33 @@ pub static KEPT_MAPPING: Code = Code {
     remedy: "Write `on_mapping_change: backfill` to have every row published again; `onramp backfill PRODUCT` does the same later.",
 };
 
+/// A lookup that cannot be used.
+pub static LOOKUP: Code = Code {
+    id: "ONR-135",
+    title: "lookup cannot be used",
+    reason: "A lookup's file lists each code once, with a value for it: CSV with the columns `code` and `value`, or a YAML map. A code that is not listed does what `otherwise` says.",
+    example: "lookup: { file: lookups/countries.txt }",
+    remedy: "Name a `.csv` or `.yaml` file within the gateway's folder, and mend what is wrong in it.",
+};
+
+/// A constant of another type than its field.
+pub static CONSTANT: Code = Code {
+    id: "ONR-136",
+    title: "text is no value of the field's type",
+    reason: "A value that stands in a file is read once, by the type of its field, and exactly.",
+    example: "rate: { type: \"decimal(5,2)\", value: \"0.175\" }",
+    remedy: "Write a value of the type, or change the type.",
+};
+
+/// A path into a value that is no JSON.
+pub static JSON_PATH: Code = Code {
+    id: "ONR-137",
+    title: "value cannot be opened as JSON",
+    reason: "`at` says where in a column's JSON the field's value stands; it belongs beside `from`, and the type must be one that JSON can hold.",
+    example: "photo: { type: bytes, from: doc, at: photo }",
+    remedy: "Use `at` beside `from`, with a type that JSON has a value for.",
+};
+
 /// Fixtures of a product that is not there.
 pub static FIXTURES_OF_NOTHING: Code = Code {
     id: "ONR-140",
@@ -313,5 +340,8 @@ pub const ALL: &[&Code] = &[
     &UNPUBLISHED_DRAFT,
     &OPEN_ADMIN,
     &KEPT_MAPPING,
+    &LOOKUP,
+    &CONSTANT,
+    &JSON_PATH,
     &FIXTURES_OF_NOTHING,
 ];

@@ -4,6 +4,7 @@ pub(crate) mod address;
 mod field;
 mod fixtures;
 mod gateway;
+mod lookup;
 mod product;
 mod source;
 

@@ -1,5 +1,7 @@
 //! A product file's struct, and the rules across its keys.
 
+use std::path::Path;
+
 use onramp_finding::{Finding, Severity, codes::files};
 
 use super::{field, source};
@@ -18,6 +20,8 @@ pub(crate) struct Surroundings<'g> {
     pub(crate) keys: &'g [String],
     /// The gateway's `drafts`.
     pub(crate) drafts: bool,
+    /// The gateway file's folder, in which its files stand.
+    pub(crate) folder: &'g Path,
 }
 
 /// The product; none where something that it needs is missing.
@@ -245,6 +249,7 @@ fn unfit(field: &Field) -> Option<String> {
     }
     match &field.shape {
         Shape::Record { .. } => Some("it is a record".into()),
+        Shape::Array { .. } => Some("it is an array".into()),
         Shape::Scalar { r#type, .. } => match r#type.value {
             Scalar::Float | Scalar::Double => {
                 Some("a float has no one spelling for one value".into())
