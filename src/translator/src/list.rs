@@ -60,8 +60,15 @@ impl Items {
 }
 
 impl List<'_> {
-    /// Writes it in Avro's binary form: one block, and the end.
-    pub(crate) fn write(&self, scratch: &Scratch, out: &mut Vec<u8>) -> Result<(), Trouble> {
+    /// Writes it in Avro's binary form: one block, and the end. What the elements become may be longer
+    /// than they are, so it ends once it is longer than `most`, which no event may be.
+    pub(crate) fn write(
+        &self,
+        scratch: &Scratch,
+        most: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Trouble> {
+        let end = out.len().saturating_add(most);
         let count = match &self.elements {
             Elements::Column(elements) => i64::from(elements.len()),
             Elements::Json(elements) => elements.iter().count() as i64,
@@ -72,7 +79,7 @@ impl List<'_> {
         match &self.elements {
             Elements::Column(elements) => {
                 for element in elements.iter() {
-                    self.element(element.map_err(Trouble::of_element)?, out)?;
+                    self.element(element.map_err(Trouble::of_element)?, end, out)?;
                 }
             }
             Elements::Json(elements) => {
@@ -80,7 +87,7 @@ impl List<'_> {
                     let opened = self.items.opened.unwrap_or(Opened::Raw);
                     let element = json_value(part, opened, scratch)
                         .map_err(|why| Trouble::of_refusal(Refusal::of_json(why)))?;
-                    self.element(element, out)?;
+                    self.element(element, end, out)?;
                 }
             }
         }
@@ -89,7 +96,13 @@ impl List<'_> {
     }
 
     #[inline]
-    fn element(&self, element: Value<'_>, out: &mut Vec<u8>) -> Result<(), Trouble> {
+    fn element(&self, element: Value<'_>, end: usize, out: &mut Vec<u8>) -> Result<(), Trouble> {
+        if out.len() > end {
+            return Err(Trouble::of_refusal(Refusal {
+                code: &mapping::ROW_TOO_LARGE,
+                reason: mapping::ROW_TOO_LARGE.reason,
+            }));
+        }
         let converted = self.items.convert.apply(element);
         let value = converted.map_err(Trouble::of_refusal)?;
         match (self.items.optional, value == Out::Null) {

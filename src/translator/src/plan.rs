@@ -2,25 +2,22 @@
 //!
 //! The one walk over a product's fields: checking throws the steps away, compiling keeps them.
 
+mod conversion;
 mod source;
 
 use std::sync::Arc;
 
-use onramp_connector::{TableDescription, ValueType};
+use onramp_connector::TableDescription;
 use onramp_expression::{self as expression, Expression, Fault, Scope, Type};
-use onramp_finding::{Finding, Place, codes::mapping};
-use onramp_language::{
-    Fallback, Field, Otherwise, Product, Protect, Scalar, Shape, Source, Spanned,
-};
+use onramp_finding::codes::{expression::UNKNOWN_NAME, mapping};
+use onramp_finding::{Finding, Place};
+use onramp_language::{Field, Product, Protect, Scalar, Shape, Source, Spanned};
 
 use crate::contract;
-use crate::conversion::{self, Refused};
 use crate::convert::Convert;
-use crate::enumeration::Codes;
-use crate::list::Items;
-use crate::lookup::Table;
 use crate::step::{Origin, Pseudonymiser, Step};
-use source::{Resolved, opening};
+use conversion::{null_has_value, source_of};
+use source::Resolved;
 
 /// A key field's step, with what the checks of keys ask of it.
 #[derive(Debug)]
@@ -136,12 +133,35 @@ impl<'p> Planner<'p> {
             }
             Err(faults) => {
                 for fault in faults {
-                    let finding = of_fault(text, fault);
+                    let finding = match self.not_named(text, &fault) {
+                        None => of_fault(text, fault),
+                        Some(finding) => finding,
+                    };
                     self.say(finding);
                 }
                 None
             }
         }
+    }
+
+    /// Of a column that the table has, and no expression can name: an array, or not carried.
+    fn not_named(&self, text: &Spanned<String>, fault: &Fault) -> Option<Finding> {
+        let named = text.value.get(fault.at.clone())?;
+        let (_, name) = named.rsplit_once('.')?;
+        let columns = &self.table.columns;
+        let column = columns.iter().find(|c| c.name == name.trim_matches('`'))?;
+        if fault.code.id != UNKNOWN_NAME.id || Type::of_column(&column.value_type).is_some() {
+            return None;
+        }
+        let place = text.place_within(fault.at.clone());
+        let message = format!(
+            "column {} is of type {}, of which no expression has values",
+            column.name, column.type_name
+        );
+        Some(
+            Finding::error(fault.code, place, message)
+                .remedy("take an array `from` its column; a type that is not carried, not at all"),
+        )
     }
 
     fn record(&mut self, fields: &[Field], parent: &str, out: &mut Vec<Step>) {
@@ -220,135 +240,6 @@ impl<'p> Planner<'p> {
         Some((step, one_to_one))
     }
 
-    /// What each element of an array becomes.
-    fn items(
-        &mut self,
-        items: &Field,
-        path: &str,
-        source: &Source,
-        given: Option<&ValueType>,
-        from: &str,
-    ) -> Option<Items> {
-        let place = place_of(source);
-        let (of, opened) = match given {
-            Some(ValueType::Array(of)) => (Some((**of).clone()), None),
-            Some(ValueType::Json) => match opening(&items.shape) {
-                Ok((opened, of)) => (of, Some(opened)),
-                Err(refused) => {
-                    let message = format!("the elements of field {path} cannot be opened in JSON");
-                    let finding = Finding::error(refused.code, place, message);
-                    self.say(finding.because(refused.reason).remedy(refused.fix));
-                    return None;
-                }
-            },
-            _ => {
-                let message = format!("{from} cannot become an array (field {path})");
-                self.say(
-                    Finding::error(&mapping::TYPE_MISMATCH, place, message)
-                        .because("it is neither an array nor JSON")
-                        .remedy("name a column that is, or open text that is JSON with `at`"),
-                );
-                return None;
-            }
-        };
-        let (path, from) = (format!("{path}[]"), format!("an element of {from}"));
-        let json = opened.is_some();
-        let (convert, _) = self.convert(items, &path, place, of.as_ref(), &from, json)?;
-        Some(Items {
-            convert,
-            optional: items.optional,
-            opened,
-        })
-    }
-
-    /// The conversion of a field or an element, and whether it is one to one; `json` for a part of
-    /// JSON, whose numbers never declare a precision.
-    fn convert(
-        &mut self,
-        field: &Field,
-        path: &str,
-        source: Place,
-        given: Option<&ValueType>,
-        from: &str,
-        json: bool,
-    ) -> Option<(Convert, bool)> {
-        let own = source_of(&field.shape)?;
-        let parse = match own {
-            Source::Column { parse, .. } | Source::Item { parse } => parse.as_ref(),
-            Source::Expression(_) | Source::Constant(_) => None,
-        };
-        let chosen = match &field.shape {
-            Shape::Enum {
-                values,
-                default,
-                otherwise,
-                ..
-            } => conversion::to_enum(given, values, otherwise).map(|()| {
-                let codes = Codes::new(values, default.as_ref(), otherwise, field.optional);
-                (Convert::Code(codes), Codes::one_to_one(values, otherwise))
-            }),
-            Shape::Scalar {
-                r#type,
-                lookup: Some(lookup),
-                ..
-            } => conversion::to_lookup(given, lookup).map(|()| {
-                let table = Table::new(lookup, r#type.value, field.optional);
-                (Convert::Lookup(table), false)
-            }),
-            Shape::Scalar { r#type, .. } => conversion::choose(given, r#type.value, parse),
-            Shape::Record { .. } | Shape::Array { .. } => return None,
-        };
-        match chosen {
-            Ok((convert, one_to_one)) => {
-                let open = matches!(convert, Convert::Decimal { .. })
-                    && matches!(own, Source::Column { .. } | Source::Item { .. })
-                    && !json
-                    && given == Some(&ValueType::Decimal(None));
-                if open {
-                    self.say(
-                        Finding::warning(
-                            &mapping::DECIMAL_OPEN,
-                            source,
-                            format!("{from} declares no precision, and field {path} has one"),
-                        )
-                        .because(mapping::DECIMAL_OPEN.reason),
-                    );
-                }
-                Some((convert, one_to_one))
-            }
-            Err(Refused { code, reason, fix }) => {
-                let place = match &field.shape {
-                    Shape::Scalar {
-                        r#type,
-                        lookup: None,
-                        ..
-                    } => r#type.place(),
-                    _ => source,
-                };
-                let wanted = match &field.shape {
-                    Shape::Scalar {
-                        r#type,
-                        lookup: None,
-                        ..
-                    } => word(r#type.value),
-                    Shape::Scalar { .. } => "a lookup's code".into(),
-                    _ => "enum".into(),
-                };
-                let message = if code == &mapping::CODES {
-                    format!("the codes of field {path} do not fit {from}")
-                } else {
-                    format!("{from} cannot become {wanted} (field {path})")
-                };
-                self.say(
-                    Finding::error(code, place, message)
-                        .because(reason)
-                        .remedy(fix),
-                );
-                None
-            }
-        }
-    }
-
     #[allow(clippy::option_option)] // None: refused; Some(None): nothing to do.
     fn protect(&mut self, field: &Field, path: &str) -> Option<Option<Pseudonymiser>> {
         let Some(protect) = &field.protect else {
@@ -384,28 +275,6 @@ pub(crate) fn word(scalar: Scalar) -> String {
         Scalar::Decimal { precision, scale } => format!("decimal({precision},{scale})"),
         Scalar::LocalTimestamp => "local-timestamp".into(),
         other => format!("{other:?}").to_lowercase(),
-    }
-}
-
-/// The source of a field that has one of its own.
-fn source_of(shape: &Shape) -> Option<&Source> {
-    match shape {
-        Shape::Scalar { source, .. } | Shape::Enum { source, .. } | Shape::Array { source, .. } => {
-            Some(source)
-        }
-        Shape::Record { .. } => None,
-    }
-}
-
-/// Whether null, as a code that is not listed, has a value.
-fn null_has_value(shape: &Shape) -> bool {
-    match shape {
-        Shape::Enum { otherwise, .. } => matches!(otherwise, Otherwise::Value(_)),
-        Shape::Scalar {
-            lookup: Some(lookup),
-            ..
-        } => matches!(lookup.otherwise, Fallback::Value(_)),
-        _ => false,
     }
 }
 

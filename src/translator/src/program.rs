@@ -262,12 +262,13 @@ impl ProductProgram {
         Ok(())
     }
 
-    /// Writes the value's bytes.
+    /// Writes the value's bytes; no array of it is written beyond `most` bytes.
     #[inline]
     pub(crate) fn value<'a>(
         &'a self,
         row: &RowView<'a, '_>,
         scratch: &'a Scratch,
+        most: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), FieldTrouble<'a>> {
         frame(self.value_schema_id, out);
@@ -281,7 +282,7 @@ impl ProductProgram {
                 out.push(2);
             }
             match &value {
-                Out::List(list) => list.write(scratch, out).map_err(|trouble| {
+                Out::List(list) => list.write(scratch, most, out).map_err(|trouble| {
                     let slot = step.slot();
                     (&*step.path, Trouble { slot, ..trouble })
                 })?,

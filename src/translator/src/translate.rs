@@ -469,6 +469,7 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
         output: &mut Output<'_>,
     ) -> Result<(), FieldTrouble<'a>> {
         let transaction = output.transaction();
+        let most = output.row_bytes;
         let bytes = &mut output.arena.bytes;
         let start = bytes.len();
         product.key(row, self.scratch, bytes)?;
@@ -483,7 +484,7 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
             Outcome::Tombstone => None,
             Outcome::State => {
                 let start = bytes.len();
-                product.value(row, self.scratch, bytes)?;
+                product.value(row, self.scratch, most, bytes)?;
                 Some(span(start, bytes.len()))
             }
         };

@@ -144,6 +144,30 @@ fn an_array_holds_its_elements_in_order() {
 }
 
 #[test]
+fn an_array_that_becomes_longer_than_an_event_is_refused_before_it_is() {
+    let file = format!("code,value\na,{}\n", "x".repeat(1 << 19));
+    let x = "{ type: array, from: c, items: { type: string, lookup: { file: c.csv } } }";
+    let product = product_with(HEAD, &fields(x), &[("c.csv", &file)]);
+    let described = described(ValueType::Array(Arc::new(ValueType::Text)));
+    // Written to its end, this would take 50 GB.
+    let elements = vec![Some(Value::Text("a")); 100_000];
+    let row = with_list(&[Some(Value::Int(7))], &ValueType::Text, &elements);
+    let mut log = Log::new(plain::layout(&described));
+    log.begin("0/1").insert_bytes(&row);
+    let mut arena = Arena::default();
+    let done = translator(&described, &[product], 1 << 20).apply(&log.0, 0..3, &mut arena, 1 << 20);
+    let Err(Stopped::Row(fault)) = done else {
+        panic!("{done:?}")
+    };
+    assert_eq!(fault.code.id, mapping::ROW_TOO_LARGE.id);
+    assert!(
+        arena.bytes.capacity() < 8 << 20,
+        "{}",
+        arena.bytes.capacity()
+    );
+}
+
+#[test]
 fn an_array_in_json_is_opened_by_its_elements_type() {
     let days = "{ type: array, from: c, at: days, items: { type: date, parse: '%Y-%m-%d' } }";
     let held = Avro::Array(vec![Avro::Date(0), Avro::Date(1)]);
@@ -321,6 +345,21 @@ fn what_does_not_fit_is_refused_before_a_row_is_read() {
         let codes: Vec<&str> = found.iter().map(|f| f.code.id).collect();
         assert!(codes.contains(&code.id), "{x} {value_type:?}: {codes:?}");
     }
+}
+
+#[test]
+fn an_expression_that_names_an_array_is_told_why_it_cannot() {
+    let product = product(HEAD, &fields("{ type: string, expr: row.c }"));
+    let found = check(
+        &product,
+        &described(ValueType::Array(Arc::new(ValueType::Text))),
+    );
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(
+        found[0].message.contains("no expression has values"),
+        "{}",
+        found[0].message
+    );
 }
 
 #[test]
