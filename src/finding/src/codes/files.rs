@@ -274,7 +274,7 @@ pub static KEPT_MAPPING: Code = Code {
 
 /// A lookup that cannot be used.
 pub static LOOKUP: Code = Code {
-    id: "ONR-135",
+    id: "ONR-137",
     title: "lookup cannot be used",
     reason: "A lookup's file lists each code once, with a value for it: CSV with the columns `code` and `value`, or a YAML map. A code that is not listed does what `otherwise` says.",
     example: "lookup: { file: lookups/countries.txt }",
@@ -283,7 +283,7 @@ pub static LOOKUP: Code = Code {
 
 /// A constant of another type than its field.
 pub static CONSTANT: Code = Code {
-    id: "ONR-136",
+    id: "ONR-138",
     title: "text is no value of the field's type",
     reason: "A value that stands in a file is read once, by the type of its field, and exactly.",
     example: "rate: { type: \"decimal(5,2)\", value: \"0.175\" }",
@@ -292,7 +292,7 @@ pub static CONSTANT: Code = Code {
 
 /// A path into a value that is no JSON.
 pub static JSON_PATH: Code = Code {
-    id: "ONR-137",
+    id: "ONR-139",
     title: "value cannot be opened as JSON",
     reason: "`at` says where in a column's JSON the field's value stands; it belongs beside `from`, and the type must be one that JSON can hold.",
     example: "photo: { type: bytes, from: doc, at: photo }",
