@@ -109,37 +109,35 @@ impl Planner<'_> {
                 }
                 Some((convert, one_to_one))
             }
-            Err(Refused { code, reason, fix }) => {
-                let place = match &field.shape {
-                    Shape::Scalar {
-                        r#type,
-                        lookup: None,
-                        ..
-                    } => r#type.place(),
-                    _ => source,
-                };
-                let wanted = match &field.shape {
-                    Shape::Scalar {
-                        r#type,
-                        lookup: None,
-                        ..
-                    } => word(r#type.value),
-                    Shape::Scalar { .. } => "a lookup's code".into(),
-                    _ => "enum".into(),
-                };
-                let message = if code == &mapping::CODES {
-                    format!("the codes of field {path} do not fit {from}")
-                } else {
-                    format!("{from} cannot become {wanted} (field {path})")
-                };
-                self.say(
-                    Finding::error(code, place, message)
-                        .because(reason)
-                        .remedy(fix),
-                );
+            Err(refused) => {
+                self.refuse(field, path, source, from, refused);
                 None
             }
         }
+    }
+
+    fn refuse(&mut self, field: &Field, path: &str, source: Place, from: &str, refused: Refused) {
+        let Refused { code, reason, fix } = refused;
+        // What a lookup or an enum takes has nothing to do with the field's own type.
+        let (place, wanted) = match &field.shape {
+            Shape::Scalar {
+                r#type,
+                lookup: None,
+                ..
+            } => (r#type.place(), word(r#type.value)),
+            Shape::Scalar { .. } => (source, "a lookup's code".into()),
+            _ => (source, "enum".into()),
+        };
+        let message = if code == &mapping::CODES {
+            format!("the codes of field {path} do not fit {from}")
+        } else {
+            format!("{from} cannot become {wanted} (field {path})")
+        };
+        self.say(
+            Finding::error(code, place, message)
+                .because(reason)
+                .remedy(fix),
+        );
     }
 }
 
