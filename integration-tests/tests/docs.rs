@@ -49,6 +49,11 @@ fields:
   extra:    { type: json, from: c12 }
   flag:     { type: boolean, from: c13 }
   status:   { type: enum, from: ord_stat, values: { "N": NEW, "P": PAID }, default: UNKNOWN, otherwise: fail }
+  labels:   { type: array, from: c14, doc: "In order.", items: { type: enum, optional: true, values: { "a": AIR, "s": SEA } } }
+  rates:    { type: array, from: c15, optional: true, items: { type: "decimal(5,2)" } }
+  unit:     { type: string, value: KG }
+  carrier:  { type: string, from: c16, lookup: { file: carriers.csv } }
+  weight:   { type: long, from: c12, at: weight }
   email:    { type: string, from: eml, optional: true, classification: personal, protect: { hmac: pii_2026 } }
   phone:    { type: string, from: c14, classification: personal, protect: { encrypt: pii_2026 } }
   salary:   { type: "decimal(9,2)", from: c15, protect: { encrypt: pii_2026 } }
@@ -65,7 +70,12 @@ fields:
 const NAME: &str = "commerce.order-headers.v3";
 
 fn shop() -> Folder {
-    Folder::with(&[("onramp.yaml", GATEWAY), ("products/orders.yaml", ORDERS)])
+    let carriers = "code,value\nsecret_code,Air Mail\n";
+    Folder::with(&[
+        ("onramp.yaml", GATEWAY),
+        ("products/orders.yaml", ORDERS),
+        ("carriers.csv", carriers),
+    ])
 }
 
 /// Validates contracts as the standard does, and gives them as they are read.
@@ -98,6 +108,7 @@ fn a_contract_is_written_in_every_form_and_tells_nothing_of_the_legacy_schema() 
         for legacy in [
             "ordr_hdr",
             "secret_flg",
+            "secret_code",
             "ord_no",
             "ord_stat",
             "cust_nm",

@@ -28,6 +28,8 @@ pub(crate) struct Judged {
 pub(crate) enum Meaning {
     /// What its type says: a field's type.
     Plain(String),
+    /// An array of elements of this type.
+    List(String),
     /// A type that is not carried, and why.
     NotCarried(String),
     /// Codes.
@@ -155,7 +157,18 @@ fn moment(judged: &mut Judged, found: &dates::Found) {
 /// The field's type that carries a column's without loss.
 fn plain(column: &Column, texts: &[String]) -> Meaning {
     let not = |why: String| Meaning::NotCarried(why);
-    Meaning::Plain(match &column.value_type {
+    let plain = match &column.value_type {
+        ValueType::Array(of) => {
+            // Its text is of no use for the elements' own.
+            let element = Column {
+                value_type: (**of).clone(),
+                ..column.clone()
+            };
+            return match plain(&element, &[]) {
+                Meaning::Plain(of) => Meaning::List(of),
+                other => other,
+            };
+        }
         ValueType::Bool => "boolean".into(),
         ValueType::Int(64) => "long".into(),
         ValueType::Int(_) => "int".into(),
@@ -183,7 +196,8 @@ fn plain(column: &Column, texts: &[String]) -> Meaning {
         ValueType::Unsupported => {
             return not(format!("its type {} is not carried", column.type_name));
         }
-    })
+    };
+    Meaning::Plain(plain)
 }
 
 /// The type of a number with a point.

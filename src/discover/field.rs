@@ -54,7 +54,7 @@ pub(super) fn notes(judged: &Judged, references: &[Reference]) -> String {
 fn may_hold_anything(judged: &Judged) -> bool {
     let plain = matches!(judged.meaning, Meaning::Plain(_));
     match judged.column.value_type {
-        ValueType::Json | ValueType::Bytes => true,
+        ValueType::Json | ValueType::Bytes | ValueType::Array(_) => true,
         ValueType::Text => plain && personal::is_free_text(&names::expanded(&judged.column.name)),
         _ => false,
     }
@@ -80,6 +80,14 @@ pub(super) fn field(
             yaml::comment(2, &format!("{name} (column {column}) is left out: {why}"))
         }
         Meaning::Plain(field_type) => inline(vec![("type", quoted_type(field_type)), from]),
+        Meaning::List(of) => {
+            let items = format!("{{ type: {} }}", quoted_type(of));
+            let of = inline(vec![("type", "array".to_owned()), from, ("items", items)]);
+            yaml::comment(
+                2,
+                "an element that is null fails the row, unless `items` say optional: true",
+            ) + &of
+        }
         Meaning::Moment {
             field_type,
             format,

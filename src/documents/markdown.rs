@@ -128,12 +128,16 @@ fn fields(out: &mut String, record: Record<'_>) {
 
 fn symbols(out: &mut String, record: Record<'_>) {
     for (path, field) in all(record) {
+        let (shape, each) = match &field.shape {
+            Shape::Array { items, .. } => (&items.shape, "Each of "),
+            shape => (shape, ""),
+        };
         let Shape::Enum {
             values,
             default,
             otherwise,
             ..
-        } = &field.shape
+        } = shape
         else {
             continue;
         };
@@ -142,7 +146,10 @@ fn symbols(out: &mut String, record: Record<'_>) {
         }
         let symbols = onramp_translator::symbols(values, default.as_ref(), otherwise);
         let symbols: Vec<String> = symbols.iter().map(|s| format!("`{s}`")).collect();
-        out.push_str(&format!("\n`{path}` is one of {}.", symbols.join(", ")));
+        out.push_str(&format!(
+            "\n{each}`{path}` is one of {}.",
+            symbols.join(", ")
+        ));
         if let Some(default) = default {
             let default = &default.value;
             out.push_str(&format!(

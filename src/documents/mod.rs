@@ -106,5 +106,9 @@ fn own_type_words(field: &Field) -> String {
         Shape::Scalar { r#type, .. } => r#type.value.word(),
         Shape::Enum { .. } => "enum".to_owned(),
         Shape::Record { .. } => "record".to_owned(),
+        Shape::Array { items, .. } => {
+            let null = if items.optional { " or null" } else { "" };
+            format!("array of {}{null}", type_words(items))
+        }
     }
 }

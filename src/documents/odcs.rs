@@ -173,6 +173,9 @@ fn field(field: &Field, key: &[Spanned<String>]) -> Value {
     if !custom.is_empty() {
         out.insert("customProperties".into(), json!(custom));
     }
+    if let Shape::Array { items, .. } = &field.shape {
+        out.insert("items".into(), self::field(items, &[]));
+    }
     if let Shape::Record { fields } = &field.shape {
         let inner = fields.iter().filter(|f| !is_left_out(f));
         let inner: Vec<Value> = inner.map(|f| self::field(f, &[])).collect();
@@ -219,7 +222,7 @@ fn of_field(field: &Field) -> Vec<Value> {
             Scalar::Json => all.push(property("contentType", json!("application/json"))),
             _ => {}
         },
-        Shape::Record { .. } => {}
+        Shape::Record { .. } | Shape::Array { .. } => {}
     }
     all
 }
@@ -230,6 +233,7 @@ fn logical(field: &Field) -> (&'static str, Option<Value>) {
         _ if gives_text(field) => return ("string", None),
         Shape::Enum { .. } => return ("string", None),
         Shape::Record { .. } => return ("object", None),
+        Shape::Array { .. } => return ("array", None),
         Shape::Scalar { r#type, .. } => r#type.value,
     };
     match r#type {

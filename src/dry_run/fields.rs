@@ -1,7 +1,7 @@
 //! A product's fields as a flat list, and what of them is kept back.
 
 use onramp_finding::Place;
-use onramp_language::{Field, Product, Protect, Scalar, Shape};
+use onramp_language::{Field, Product, Protect, Shape};
 
 /// A field that holds one value.
 #[derive(Debug, Clone)]
@@ -56,7 +56,8 @@ fn walk(fields: &[Field], parent: &str, classification: Option<&String>, out: &m
                 continue;
             }
             Shape::Enum { .. } => "enum".to_owned(),
-            Shape::Scalar { r#type, .. } => word(r#type.value),
+            Shape::Scalar { r#type, .. } => r#type.value.word(),
+            Shape::Array { .. } => "array".to_owned(),
         };
         out.push(FieldInfo {
             path,
@@ -65,13 +66,5 @@ fn walk(fields: &[Field], parent: &str, classification: Option<&String>, out: &m
             is_protected: !matches!(protect, None | Some(Protect::None(_) | Protect::Drop)),
             place: field.name.place(),
         });
-    }
-}
-
-fn word(scalar: Scalar) -> String {
-    match scalar {
-        Scalar::Decimal { precision, scale } => format!("decimal({precision},{scale})"),
-        Scalar::LocalTimestamp => "local-timestamp".to_owned(),
-        other => format!("{other:?}").to_lowercase(),
     }
 }

@@ -53,11 +53,15 @@ fn key_columns(product: &Product) -> Option<Vec<String>> {
     fields
         .map(|field| match &field.shape {
             Shape::Scalar {
-                source: Source::Column { column, .. },
+                source: Source::Column {
+                    column, at: None, ..
+                },
                 ..
             }
             | Shape::Enum {
-                source: Source::Column { column, .. },
+                source: Source::Column {
+                    column, at: None, ..
+                },
                 ..
             } => Some(column.value.clone()),
             _ => None,

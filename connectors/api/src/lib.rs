@@ -57,6 +57,7 @@
 mod batch;
 mod chunk;
 mod connector;
+mod elements;
 mod follow;
 pub mod plain;
 mod survey;
@@ -71,6 +72,7 @@ pub use connector::{
     Acknowledge, Acquired, Connector, Instance, KeptLog, Lacking, Lease, PlannedStep, Position,
     PrepareRequest, Prepared, SourceIdentity, Stream, StreamLimits, TableRequest,
 };
+pub use elements::{ElementReader, Elements};
 pub use follow::{Follow, FollowRequest, Following, WaitsFor};
 pub use survey::{
     ForeignKey, ListedValues, Sample, SampleLimits, Sampled, SampledColumn, SurveyedTable,

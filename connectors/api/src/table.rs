@@ -50,8 +50,22 @@ pub enum ValueType {
     Timestamp,
     /// [`Value::Uuid`].
     Uuid,
+    /// [`Value::Array`] of such elements, each of which may be null.
+    Array(Arc<ValueType>),
     /// Not carried; the column may stand in the table, but no product may map it.
     Unsupported,
+}
+
+impl ValueType {
+    /// Whether values of `now` are what a mapping was checked with. A label more changes no label
+    /// that was; each value is looked up for itself.
+    pub fn is_still(&self, now: &ValueType) -> bool {
+        match (self, now) {
+            (ValueType::Enum(_), ValueType::Enum(_)) => true,
+            (ValueType::Array(was), ValueType::Array(now)) => was.is_still(now),
+            (was, now) => was == now,
+        }
+    }
 }
 
 /// A column as the catalogue describes it.

@@ -1,5 +1,7 @@
 //! One column's value, decoded and borrowed: the small type that all databases share.
 
+use crate::Elements;
+
 /// An exact decimal: `mantissa / 10^scale`.
 ///
 /// 38 digits fit; a connector answers [`Undecodable::TooWide`] for more.
@@ -40,6 +42,8 @@ pub enum Value<'a> {
     Timestamp(i64),
     /// A UUID's 16 bytes.
     Uuid([u8; 16]),
+    /// A list of values, of one dimension.
+    Array(Elements<'a>),
 }
 
 /// Why a value cannot be carried; never with the value itself.
@@ -55,6 +59,8 @@ pub enum Undecodable {
     TooWide,
     /// Not valid UTF-8.
     Encoding,
+    /// An array that is no plain list: of several dimensions, or not counted from 1.
+    NotAList,
 }
 
 impl Undecodable {
@@ -72,6 +78,9 @@ impl Undecodable {
                 "the value is beyond the range that can be carried without loss"
             }
             Undecodable::Encoding => "the text is not valid UTF-8",
+            Undecodable::NotAList => {
+                "the array has more than one dimension, or is not counted from 1"
+            }
         }
     }
 }

@@ -3,11 +3,15 @@
 //! What comes in: one value's bytes. What never does: a type that is not listed here, which is
 //! refused by name and never guessed. No decoder panics, whatever the bytes.
 
+use std::sync::Arc;
+
 use onramp_connector::{ColumnDecoder, Undecodable, Value, ValueType};
 
+mod list;
 mod numeric;
 pub(crate) mod of_text;
 
+pub(crate) use list::list;
 pub(crate) use numeric::numeric;
 
 /// Days from 1970-01-01 to 2000-01-01, from where PostgreSQL counts.
@@ -18,9 +22,21 @@ const DAY_US: i64 = 86_400_000_000;
 
 /// What a base type's values decode to, and how; None for a type that is not carried.
 ///
-/// `typmod` is the column's own: it holds numeric's precision and scale. Domains come in as their
-/// base type; an enum's values are read by [`text`].
+/// `typmod` is the column's own: it holds numeric's precision and scale, of an array's elements too.
+/// Domains come in as their base type; an enum's values are read by [`text`], lists of them by
+/// [`list()`].
 pub(crate) fn column(oid: u32, typmod: i32) -> Option<(ValueType, ColumnDecoder)> {
+    match list::element(oid) {
+        None => scalar(oid, typmod),
+        Some(element) => {
+            let (element, _) = scalar(element, typmod)?;
+            Some((ValueType::Array(Arc::new(element)), list))
+        }
+    }
+}
+
+/// The same of a type that holds one value.
+fn scalar(oid: u32, typmod: i32) -> Option<(ValueType, ColumnDecoder)> {
     let (value_type, decoder): (ValueType, ColumnDecoder) = match oid {
         16 => (ValueType::Bool, boolean),
         17 => (ValueType::Bytes, |b| Ok(Value::Bytes(b))),

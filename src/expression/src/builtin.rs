@@ -1,5 +1,6 @@
 //! The functions: their names, and the types that they take and give.
 
+use crate::Opened;
 use crate::Type::{
     self, Bool, Bytes, Date, Decimal, Double, Int, LocalTimestamp, String, Time, Timestamp, Uuid,
 };
@@ -18,6 +19,8 @@ pub(crate) enum Call {
     Substring,
     Matches,
     OrElse,
+    /// Opens JSON by a path.
+    Json(Opened),
     /// A conversion to the type that the form gives.
     To(To),
 }
@@ -129,6 +132,36 @@ pub(crate) static ALL: &[BuiltIn] = &[
         Call::Substring,
         Style::Method,
         &[(&[String, Int], String), (&[String, Int, Int], String)],
+    ),
+    function(
+        "jsonString",
+        Call::Json(Opened::Text),
+        Style::Global,
+        &[(&[String, String], String)],
+    ),
+    function(
+        "jsonInt",
+        Call::Json(Opened::Int),
+        Style::Global,
+        &[(&[String, String], Int)],
+    ),
+    function(
+        "jsonDecimal",
+        Call::Json(Opened::Decimal),
+        Style::Global,
+        &[(&[String, String], Decimal)],
+    ),
+    function(
+        "jsonDouble",
+        Call::Json(Opened::Double),
+        Style::Global,
+        &[(&[String, String], Double)],
+    ),
+    function(
+        "jsonBool",
+        Call::Json(Opened::Bool),
+        Style::Global,
+        &[(&[String, String], Bool)],
     ),
     function("orElse", Call::OrElse, Style::Both, &[]),
     function(

@@ -6,7 +6,9 @@ use onramp_connector::Value;
 
 use crate::builtin::{Call, To};
 use crate::node::{Arithmetic, Comparison, MAX_PARTS, Node, Op};
-use crate::{Cause, EvalError, Row, Scratch, calendar, decimal, text};
+use crate::{
+    Cause, EvalError, JsonPath, Opened, Row, Scratch, calendar, decimal, json_value, text,
+};
 
 pub(crate) struct Run<'a, 'r, R> {
     pub(crate) row: &'r R,
@@ -74,6 +76,7 @@ impl Node {
             .ok_or_else(|| self.fail(Cause::Overflow)),
             Op::Concat(parts) => self.joined(parts, run),
             Op::Convert(to, a) => self.convert(*to, a, run),
+            Op::Json(opened, path, a) => self.json(*opened, path, a, run),
             Op::Call(call, arguments) => self.call(*call, arguments, run),
             _ => self.truth(run).map(Value::Bool),
         }
@@ -90,6 +93,25 @@ impl Node {
             *text = part.text(run)?;
         }
         self.made(run.scratch.join(&texts[..parts.len().min(MAX_PARTS)]))
+    }
+
+    fn json<'a, R: Row<'a>>(
+        &self,
+        opened: Opened,
+        path: &JsonPath,
+        document: &'a Node,
+        run: &Run<'a, '_, R>,
+    ) -> Outcome<Value<'a>> {
+        let document = match document.value(run)? {
+            Value::Null => return Ok(Value::Null),
+            Value::Text(text) => text,
+            _ => return Err(document.not_as_described()),
+        };
+        let found = path.open(document).and_then(|part| match part {
+            None => Ok(Value::Null),
+            Some(part) => json_value(part, opened, run.scratch),
+        });
+        found.map_err(|why| self.fail(Cause::Json(why)))
     }
 
     fn made<'a>(&self, text: Option<&'a str>) -> Outcome<Value<'a>> {
@@ -233,7 +255,9 @@ impl Node {
                         .ok_or_else(|| self.fail(Cause::OutOfRange))?,
                 )
             }
-            Call::Matches | Call::OrElse | Call::To(_) => return Err(self.not_as_described()),
+            Call::Matches | Call::OrElse | Call::To(_) | Call::Json(_) => {
+                return Err(self.not_as_described());
+            }
         })
     }
 

@@ -5,6 +5,8 @@ use std::ops::Range;
 use onramp_connector::Undecodable;
 use onramp_finding::{Code, codes::expression as codes};
 
+use crate::JsonFault;
+
 /// What is wrong with an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -64,6 +66,8 @@ pub enum Cause {
     TooLong,
     /// An index outside of the string.
     OutOfRange,
+    /// A JSON document that does not give what is asked of it.
+    Json(JsonFault),
     /// A column's value that the log does not have, or that cannot be carried.
     Undecodable {
         /// The column's slot.
@@ -88,6 +92,7 @@ impl EvalError {
             Cause::Conversion => "the value is not of the form that the conversion reads",
             Cause::TooLong => "the string would be longer than an expression may make it (64 KiB)",
             Cause::OutOfRange => "an index is outside of the string",
+            Cause::Json(why) => why.reason(),
             Cause::Undecodable { reason, .. } => reason.reason(),
             Cause::NotAsDescribed { .. } => {
                 "a column's value is not of the type, or null against the nullability, that the catalogue described"

@@ -12,6 +12,7 @@ mod check;
 mod decimal;
 mod evaluate;
 mod fault;
+mod json;
 mod node;
 mod operations;
 mod operator;
@@ -36,6 +37,7 @@ use node::{Node, Op};
 use survey::Survey;
 
 pub use fault::{Cause, EvalError, Fault};
+pub use json::{Elements as JsonElements, JsonFault, JsonPath, Opened, value as json_value};
 pub use operations::{Operations, operations};
 pub use scope::{Column, Holds, Scope, Type};
 pub use scratch::Scratch;

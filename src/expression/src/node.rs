@@ -4,6 +4,7 @@ use onramp_connector::{Decimal, Value};
 use regex::Regex;
 
 use crate::builtin::{Call, To};
+use crate::{JsonPath, Opened};
 
 /// An operation, and where in the text it stands.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(crate) enum Op {
     Concat(Box<[Node]>),
     Matches(Box<Node>, Box<Regex>),
     Convert(To, Box<Node>),
+    /// What stands at a path in a JSON text; null where nothing does.
+    Json(Opened, Box<JsonPath>, Box<Node>),
     Call(Call, Box<[Node]>),
 }
 
@@ -109,6 +112,8 @@ impl Constant {
             Value::LocalTimestamp(v) => Constant::LocalTimestamp(v),
             Value::Timestamp(v) => Constant::Timestamp(v),
             Value::Uuid(v) => Constant::Uuid(v),
+            // No expression has a list.
+            Value::Array(_) => Constant::Null,
         }
     }
 }
@@ -119,7 +124,7 @@ impl Node {
         match &self.op {
             Op::Constant(_) | Op::Slot(_) | Op::Has(_) => Vec::new(),
             Op::Not(a) | Op::Negate(a) | Op::InTexts(a, _) | Op::InInts(a, _) => vec![a],
-            Op::Matches(a, _) | Op::Convert(_, a) => vec![a],
+            Op::Matches(a, _) | Op::Convert(_, a) | Op::Json(.., a) => vec![a],
             Op::And(ab) | Op::Or(ab) | Op::OrElse(ab) | Op::Equal(ab) | Op::NotEqual(ab) => {
                 ab.iter().collect()
             }

@@ -9,7 +9,7 @@ use regex::RegexBuilder;
 use crate::builtin::{BuiltIn, Call};
 use crate::check::{Checker, Facts, Typed};
 use crate::node::{Arithmetic, Comparison, Constant, MAX_PARTS, Node, Op};
-use crate::{Fault, Type};
+use crate::{Fault, JsonPath, Opened, Type};
 
 /// What one pattern may take in memory, compiled.
 const MAX_PATTERN_BYTES: usize = 256 << 10;
@@ -207,6 +207,9 @@ impl Checker<'_> {
             let op = Op::OrElse(Box::new([value.node, default.node]));
             return self.made(at, op, r#type, nullable);
         }
+        if let Call::Json(opened) = function.call {
+            return self.json(name, opened, &function.forms[0].1, parts, at);
+        }
         let mut present = true;
         for part in &parts {
             present &= self.present(part);
@@ -249,6 +252,42 @@ impl Checker<'_> {
             call => Op::Call(call, parts.into_iter().map(|part| part.node).collect()),
         };
         self.made(at, op, gives.clone(), false)
+    }
+
+    /// Opens JSON: null gives null, as a path does at which nothing stands.
+    fn json(
+        &mut self,
+        name: &str,
+        opened: Opened,
+        gives: &Type,
+        mut parts: Vec<Typed>,
+        at: Range<usize>,
+    ) -> Option<Typed> {
+        let (path, document) = (parts.pop()?, parts.pop()?);
+        if !matches!(document.r#type, Type::String | Type::Null) {
+            let message = format!("`{name}` does not take {}", document.r#type);
+            let fault = Fault::new(&codes::TYPES, document.at.clone(), message);
+            let remedy = format!("write {name}(row.column, \"path.to.value\")");
+            self.faults.push(fault.remedy(remedy));
+            return None;
+        }
+        let read = match path.node.constant() {
+            Some(Constant::Text(text)) => JsonPath::parse(text),
+            _ => Err("it is not a literal"),
+        };
+        let steps = match read {
+            Ok(steps) => Box::new(steps),
+            Err(why) => {
+                let message = format!("`{name}` cannot follow this path");
+                let fault = Fault::new(&codes::ARGUMENTS, path.at.clone(), message).because(why);
+                let remedy =
+                    "write names with dots between, e.g. \"customer.id\" or \"lines[0].sku\"";
+                self.faults.push(fault.remedy(remedy));
+                return None;
+            }
+        };
+        let op = Op::Json(opened, steps, Box::new(document.node));
+        self.made(at, op, gives.clone(), true)
     }
 
     fn pattern(&mut self, pattern: &Typed) -> Option<regex::Regex> {

@@ -64,7 +64,8 @@ impl Type {
             ValueType::LocalTimestamp => Type::LocalTimestamp,
             ValueType::Timestamp => Type::Timestamp,
             ValueType::Uuid => Type::Uuid,
-            ValueType::Unsupported => return None,
+            // No expression goes through a list: there are no loops over data.
+            ValueType::Array(_) | ValueType::Unsupported => return None,
         })
     }
 

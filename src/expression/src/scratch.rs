@@ -53,9 +53,9 @@ impl Scratch {
 
     /// Text of `len` bytes, written by `fill`.
     pub(crate) fn build(&self, len: usize, fill: impl FnOnce(&mut [u8])) -> Option<&str> {
-        if len > MAX_TEXT_BYTES {
-            return None;
+        match len > MAX_TEXT_BYTES {
+            true => None,
+            false => self.text(len, fill),
         }
-        self.text(len, fill)
     }
 }

@@ -205,6 +205,7 @@ fn sql(name: &str) -> Option<&'static str> {
         "float" => "double",
         "numeric" => "decimal",
         "regexp" | "like" | "match" => "matches",
+        "json_value" | "json_extract" | "json_get" | "jsonvalue" | "json" => "jsonString",
         _ => return None,
     })
 }

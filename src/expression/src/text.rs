@@ -76,7 +76,9 @@ pub(crate) fn write(value: Value<'_>, out: &mut Line) -> std::fmt::Result {
             }
             Ok(())
         }
-        Value::Null | Value::Float(_) | Value::Text(_) | Value::Bytes(_) => Err(std::fmt::Error),
+        Value::Null | Value::Float(_) | Value::Text(_) | Value::Bytes(_) | Value::Array(_) => {
+            Err(std::fmt::Error)
+        }
     }
 }
 

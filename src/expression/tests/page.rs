@@ -64,6 +64,11 @@ fn every_example_gives_what_the_page_says() {
         "timestamp",
         "localTimestamp",
         "uuid",
+        "jsonString",
+        "jsonInt",
+        "jsonDecimal",
+        "jsonDouble",
+        "jsonBool",
     ] {
         assert!(seen.contains(&format!("{name}(")), "{name} has no example");
     }

@@ -4,7 +4,7 @@
 
 use onramp_finding::codes::files;
 
-use crate::definition::{Case, Cases, FIELD, Form, Key, Value, Word};
+use crate::definition::{Case, Cases, FIELD, Form, ITEMS, Key, Value, Word};
 use crate::definition::{Complaint, suggestion};
 use crate::faults::Faults;
 use crate::suggest::nearest;
@@ -48,12 +48,23 @@ pub(crate) fn check(node: &Node, value: Value, path: &str, faults: &mut Faults) 
                 }
             }
         }
+        Value::Items => {
+            if map(node, path, faults) {
+                cases(node, &ITEMS, node.text_at(&["type"]), path, faults);
+            }
+        }
         Value::Row => {
             if map(node, path, faults) {
                 for entry in node.entries() {
-                    if matches!(entry.value.content, Content::List(_) | Content::Map(_)) {
-                        let path = format!("{path}.{}", entry.key);
-                        text(&entry.value, Form::Code, &path, faults);
+                    // An array's elements are texts, or nothing.
+                    for node in std::iter::once(&entry.value).chain(entry.value.items()) {
+                        let list = std::ptr::eq(node, &entry.value);
+                        if matches!(node.content, Content::Map(_))
+                            || !list && matches!(node.content, Content::List(_))
+                        {
+                            let path = format!("{path}.{}", entry.key);
+                            text(node, Form::Code, &path, faults);
+                        }
                     }
                 }
             }
@@ -124,12 +135,7 @@ fn field(node: &Node, path: &str, faults: &mut Faults) {
     if !map(node, path, faults) {
         return;
     }
-    let word = node.text_at(&["type"]);
-    match (word, node.get("type")) {
-        // The type alone is told: what stands beside it belongs to it.
-        (Some("array"), Some(at)) => text(at, Form::FieldType, path, faults),
-        _ => cases(node, &FIELD, word, path, faults),
-    }
+    cases(node, &FIELD, node.text_at(&["type"]), path, faults);
 }
 
 type Elsewhere<'e> = &'e dyn Fn(&str) -> Option<(String, String)>;
@@ -240,7 +246,13 @@ fn unknown<'k>(
     path: &str,
     faults: &mut Faults,
 ) {
-    let names: Vec<&str> = keys.filter(|k| k.built).map(|k| k.name).collect();
+    let mut names: Vec<&str> = Vec::new();
+    for key in keys.filter(|k| k.built) {
+        // Several cases may have it.
+        if !names.contains(&key.name) {
+            names.push(key.name);
+        }
+    }
     let remedy = match nearest(&entry.key, names.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
         None => format!("use one of `{}`", names.join("`, `")),

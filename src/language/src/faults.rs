@@ -23,11 +23,15 @@ impl Faults {
         }
     }
 
-    /// The findings in the order of the file; those about settings or folders come last.
+    /// The findings in the order of the file; those about files that it names come next, those about
+    /// settings or folders last.
     pub(crate) fn sorted(mut self) -> Vec<Finding> {
         self.findings.sort_by_key(|f| match &f.place {
-            Place::File { span, .. } => span.start,
-            _ => u32::MAX,
+            Place::File { file, span } if Arc::ptr_eq(file, &self.file) => {
+                (0, "".into(), span.start)
+            }
+            Place::File { file, span } => (1, file.name.clone(), span.start),
+            _ => (2, String::new(), 0),
         });
         self.findings
     }

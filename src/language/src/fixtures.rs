@@ -44,8 +44,19 @@ pub enum Given {
     Delete(Row),
 }
 
-/// A row: columns to texts, or to SQL's NULL.
-pub type Row = Vec<(Spanned<String>, Option<String>)>;
+/// A row: columns to what they hold.
+pub type Row = Vec<(Spanned<String>, Cell)>;
+
+/// What stands in a row for a column.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cell {
+    /// SQL's NULL.
+    Null,
+    /// A value's text.
+    Text(String),
+    /// An array's elements, None for null.
+    List(Vec<Option<String>>),
+}
 
 /// What goes out.
 #[derive(Debug, Clone, PartialEq)]

@@ -8,6 +8,7 @@ mod definition;
 mod faults;
 mod fixtures;
 mod gateway;
+mod literal;
 mod load;
 mod product;
 mod read;
@@ -19,16 +20,17 @@ mod time_format;
 mod yaml;
 
 pub use definition::duration;
-pub use fixtures::{Expected, Fixtures, Given, Row, Test};
+pub use fixtures::{Cell, Expected, Fixtures, Given, Row, Test};
 pub use gateway::{
     Admin, Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Security, Snapshot,
     SourceSettings, TlsMode,
 };
+pub use literal::{Constant, Literal};
 pub use load::{Loaded, Overrides, Reading, load, read};
 pub use product::{
-    Ambiguous, Compatibility, EventType, Field, KeyFormat, Kind, OnError, OnMappingChange,
-    OnTruncate, Otherwise, Parse, Product, ProductName, Protect, Record, Retention, Scalar, Shape,
-    Sla, Source, Status,
+    Ambiguous, Compatibility, EventType, Fallback, Field, KeyFormat, Kind, Lookup, OnError,
+    OnMappingChange, OnTruncate, Otherwise, Parse, Product, ProductName, Protect, Record,
+    Retention, Scalar, Shape, Sla, Source, Status,
 };
 pub use read::TO_SAY;
 pub use secret::Secret;

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use onramp_expression::Type;
+use onramp_expression::{JsonPath, Type};
 
-use crate::{Moment, Spanned, TimeFormat};
+use crate::{Constant, Moment, Spanned, TimeFormat};
 
 /// A product's full name: `commerce.orders.v2`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -298,6 +298,8 @@ pub enum Shape {
         r#type: Spanned<Scalar>,
         /// Its source.
         source: Source,
+        /// `lookup`.
+        lookup: Option<Lookup>,
     },
     /// `type: enum`.
     Enum {
@@ -315,20 +317,58 @@ pub enum Shape {
         /// `fields`.
         fields: Vec<Field>,
     },
+    /// `type: array`: elements of one value each.
+    Array {
+        /// `items`: each element as a field of the array's name, [`Source::Item`] its source.
+        items: Box<Field>,
+        /// Its source, a column.
+        source: Source,
+    },
 }
 
-/// Where a value comes from: exactly one of `from` and `expr`.
+/// Codes and the values that they give, from a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lookup {
+    /// `file`, as it is named.
+    pub file: Spanned<String>,
+    /// The codes, none twice, in the file's order.
+    pub entries: Vec<(String, Constant)>,
+    /// `otherwise`: what a code that is not listed gives.
+    pub otherwise: Fallback,
+}
+
+/// What a code gives that a lookup's file does not list.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fallback {
+    /// The row fails.
+    Fail,
+    /// Null, where the field is optional.
+    Null,
+    /// This value.
+    Value(Spanned<Constant>),
+}
+
+/// Where a value comes from: exactly one of `from`, `expr` and `value`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Source {
-    /// `from`: a column, and for text dates and times how to read it.
+    /// `from`: a column, what of it, and for text dates and times how to read it.
     Column {
         /// The column.
         column: Spanned<String>,
+        /// `at`: where in its JSON the value stands.
+        at: Option<Spanned<JsonPath>>,
         /// `parse`, `zone` and `ambiguous`.
         parse: Option<Parse>,
     },
     /// `expr`.
     Expression(Spanned<String>),
+    /// `value`: the same for every row.
+    Constant(Spanned<Constant>),
+    /// An element of the array that this is the `items` of.
+    Item {
+        /// `parse`, `zone` and `ambiguous`.
+        parse: Option<Parse>,
+    },
 }
 
 /// How text is read as a date or time.

@@ -1,13 +1,14 @@
 //! What consumers are promised: a product's Avro schemas, and hashes of contract and mapping.
 
 use onramp_language::{
-    EventType, Field, KeyFormat, Kind, Otherwise, Product, Protect, Record, Scalar, Shape, Source,
-    Spanned,
+    EventType, Fallback, Field, KeyFormat, Kind, Lookup, Otherwise, Parse, Product, Protect,
+    Record, Scalar, Shape, Source, Spanned,
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::enumeration;
+use crate::lookup;
 use crate::names::pascal;
 
 /// A product's contract, derived from its file alone: the same file gives the same bytes.
@@ -170,6 +171,14 @@ fn shape(field: &Field, parent: &str, names: &mut Vec<String>, docs: bool) -> Va
             }
             out
         }
+        Shape::Array { items, .. } => {
+            let r#type = shape(items, parent, names, docs);
+            let items = match items.optional {
+                true => json!(["null", r#type]),
+                false => r#type,
+            };
+            json!({"type": "array", "items": items})
+        }
         Shape::Record { fields: inner } => {
             let name = named(parent, field, names);
             let inner = fields(inner, &name, names, docs);
@@ -184,6 +193,7 @@ fn word(shape: &Shape) -> String {
         Shape::Scalar { r#type, .. } => r#type.value.word(),
         Shape::Enum { .. } => "enum".to_owned(),
         Shape::Record { .. } => "record".to_owned(),
+        Shape::Array { .. } => "array".to_owned(),
     }
 }
 
@@ -252,7 +262,18 @@ fn field_mapping(field: &Field) -> Value {
         Protect::None(_) => json!("none"),
     });
     let how = match &field.shape {
-        Shape::Scalar { r#type, source } => json!([scalar(r#type.value), self::source(source)]),
+        Shape::Scalar {
+            r#type,
+            source,
+            lookup,
+        } => {
+            let mut how = vec![scalar(r#type.value), self::source(source)];
+            how.extend(lookup.as_ref().map(self::lookup));
+            json!(how)
+        }
+        Shape::Array { items, source } => {
+            json!(["array", field_mapping(items), self::source(source)])
+        }
         Shape::Enum {
             values,
             default,
@@ -287,13 +308,35 @@ fn field_mapping(field: &Field) -> Value {
 fn source(source: &Source) -> Value {
     match source {
         Source::Expression(text) => json!({ "expr": text.value }),
-        Source::Column { column, parse } => json!({
-            "from": column.value,
-            "parse": parse.as_ref().map(|p| json!([
-                p.format.value,
-                p.zone.as_ref().map(|(name, _)| &name.value),
-                format!("{:?}", p.ambiguous),
-            ])),
-        }),
+        Source::Column { column, at, parse } => {
+            let mut from = json!({ "from": column.value, "parse": self::parse(parse.as_ref()) });
+            // Left out where it is not said: a mapping that says none keeps its hash.
+            if let Some(at) = at {
+                from["at"] = at.value.to_string().into();
+            }
+            from
+        }
+        Source::Constant(constant) => json!({ "value": constant.value.text }),
+        Source::Item { parse } => json!({ "parse": self::parse(parse.as_ref()) }),
     }
+}
+
+fn parse(parse: Option<&Parse>) -> Value {
+    let parts = |p: &Parse| {
+        json!([
+            p.format.value,
+            p.zone.as_ref().map(|(name, _)| &name.value),
+            format!("{:?}", p.ambiguous),
+        ])
+    };
+    parse.map_or(Value::Null, parts)
+}
+
+fn lookup(lookup: &Lookup) -> Value {
+    let otherwise = match &lookup.otherwise {
+        Fallback::Fail => json!("fail"),
+        Fallback::Null => json!("null"),
+        Fallback::Value(value) => json!({ "value": value.value.text }),
+    };
+    json!({ "lookup": lookup::hash(lookup), "otherwise": otherwise })
 }

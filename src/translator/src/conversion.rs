@@ -2,7 +2,7 @@
 
 use onramp_connector::ValueType;
 use onramp_finding::{Code, codes::mapping};
-use onramp_language::{Otherwise, Parse, Scalar, Spanned};
+use onramp_language::{Fallback, Lookup, Otherwise, Parse, Scalar, Spanned};
 
 use crate::convert::Convert;
 use crate::text_time::TextTime;
@@ -145,51 +145,66 @@ fn parsed(given: Option<&ValueType>, wanted: Scalar, parse: &Parse) -> Result<Co
     }
 }
 
+/// Whether a given type can hold a lookup's codes.
+pub(crate) fn to_lookup(given: Option<&ValueType>, lookup: &Lookup) -> Result<(), Refused> {
+    let codes: Vec<&str> = lookup.entries.iter().map(|(code, _)| &**code).collect();
+    // A file may list more codes than this column has labels.
+    let of_this: Vec<&str> = match given {
+        Some(ValueType::Enum(labels)) => codes
+            .into_iter()
+            .filter(|code| labels.iter().any(|label| label == code))
+            .collect(),
+        _ => codes,
+    };
+    to_codes(given, &of_this, matches!(lookup.otherwise, Fallback::Fail))
+}
+
 /// Whether a given type can hold an enum's codes.
 pub(crate) fn to_enum(
     given: Option<&ValueType>,
     values: &[(Spanned<String>, Spanned<String>)],
     otherwise: &Otherwise,
 ) -> Result<(), Refused> {
+    let codes: Vec<&str> = values.iter().map(|(code, _)| code.as_str()).collect();
+    to_codes(given, &codes, matches!(otherwise, Otherwise::Fail))
+}
+
+fn to_codes(given: Option<&ValueType>, values: &[&str], all: bool) -> Result<(), Refused> {
     let codes = |reason: String, fix: &str| Refused {
         code: &mapping::CODES,
         reason,
         fix: fix.to_owned(),
     };
-    let listed = |code: &str| values.iter().any(|(c, _)| c.value == code);
+    let listed = |code: &str| values.contains(&code);
     match given {
         None | Some(ValueType::Text) => Ok(()),
-        Some(ValueType::Int(_)) => match values.iter().find(|(c, _)| {
-            c.parse::<i64>().map(|n| n.to_string()).ok().as_deref() != Some(c.as_str())
-        }) {
+        Some(ValueType::Int(_)) => match values
+            .iter()
+            .find(|c| c.parse::<i64>().map(|n| n.to_string()).ok().as_deref() != Some(**c))
+        {
             None => Ok(()),
-            Some((code, _)) => Err(codes(
-                format!("the column holds numbers, and {:?} is none", code.value),
+            Some(code) => Err(codes(
+                format!("the column holds numbers, and {code:?} is none"),
                 "write the codes as the numbers that the column holds",
             )),
         },
-        Some(ValueType::Bool) => match values
-            .iter()
-            .find(|(c, _)| c.value != "true" && c.value != "false")
-        {
+        Some(ValueType::Bool) => match values.iter().find(|c| !matches!(**c, "true" | "false")) {
             None => Ok(()),
-            Some((code, _)) => Err(codes(
-                format!(
-                    "the column holds true or false, and {:?} is neither",
-                    code.value
-                ),
+            Some(code) => Err(codes(
+                format!("the column holds true or false, and {code:?} is neither"),
                 "write \"true\" and \"false\"",
             )),
         },
         Some(ValueType::Enum(labels)) => {
-            if let Some((code, _)) = values.iter().find(|(c, _)| !labels.contains(&c.value)) {
+            let known = |code: &str| labels.iter().any(|label| label == code);
+            if let Some(code) = values.iter().find(|c| !known(c)) {
                 return Err(codes(
-                    format!("the column's type has no label {:?}", code.value),
+                    format!("the column's type has no label {code:?}"),
                     "write the codes as the type's labels",
                 ));
             }
             match labels.iter().find(|label| !listed(label)) {
-                Some(label) if matches!(otherwise, Otherwise::Fail) => Err(codes(
+                Some(label) if all => Err(codes(
                     format!("the label {label:?} of the column's type is not listed"),
                     mapping::CODES.remedy,
                 )),

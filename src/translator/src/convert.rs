@@ -1,9 +1,12 @@
 //! One value, from what the database has to what the field holds: exact, or refused.
 
-use onramp_connector::{Decimal, Value};
+use onramp_connector::{Decimal, Elements, Value};
+use onramp_expression::JsonFault;
 use onramp_finding::{Code, codes::mapping};
 
 use crate::enumeration::Codes;
+use crate::list::{Items, List};
+use crate::lookup::Table;
 use crate::text_time::TextTime;
 
 /// How a step turns a value into a field's; chosen when the mapping is compiled.
@@ -24,6 +27,8 @@ pub(crate) enum Convert {
     Uuid,
     Code(Codes),
     Parsed(TextTime),
+    Lookup(Table),
+    List(Box<Items>),
 }
 
 /// A field's value, ready to be written; times count as [`Value`]'s do.
@@ -48,6 +53,10 @@ pub enum Out<'a> {
     Symbol(u32, &'a str),
     /// A key's name, and the digest under it.
     Pseudonym(&'a str, [u8; 32]),
+    /// Written by itself, since its elements may be refused.
+    List(List<'a>),
+    /// A column's array as it stands, which is no field's value.
+    Elements(Elements<'a>),
 }
 
 impl<'a> Out<'a> {
@@ -67,6 +76,7 @@ impl<'a> Out<'a> {
             Value::LocalTimestamp(v) => Out::LocalTimestamp(v),
             Value::Timestamp(v) => Out::Timestamp(v),
             Value::Uuid(v) => Out::Uuid(v),
+            Value::Array(v) => Out::Elements(v),
         }
     }
 
@@ -93,12 +103,19 @@ impl Refusal {
             reason,
         }
     }
-}
 
-const OTHER_TYPE: Refusal = Refusal {
-    code: &mapping::ROW_UNREADABLE,
-    reason: "the value is not of the type that its column had when the mapping was checked",
-};
+    pub(crate) fn of_json(why: JsonFault) -> Self {
+        Refusal {
+            code: &mapping::ROW_JSON,
+            reason: why.reason(),
+        }
+    }
+
+    pub(crate) const OTHER_TYPE: Refusal = Refusal {
+        code: &mapping::ROW_UNREADABLE,
+        reason: "the value is not of the type that its column had when the mapping was checked",
+    };
+}
 
 impl Convert {
     /// The field's value; Null stays Null, but for codes, which may give it a symbol.
@@ -106,6 +123,7 @@ impl Convert {
     pub(crate) fn apply<'a>(&'a self, value: Value<'a>) -> Result<Out<'a>, Refusal> {
         Ok(match (self, value) {
             (Convert::Code(codes), value) => return codes.symbol(value),
+            (Convert::Lookup(table), value) => return table.value(value),
             (_, Value::Null) => Out::Null,
             (Convert::Text, Value::Text(v)) => Out::Text(v),
             (Convert::Long, Value::Int(v)) => Out::Long(v),
@@ -145,9 +163,10 @@ impl Convert {
                 Err(_) => return Err(too_large()),
             },
             (Convert::Bytes, Value::Bytes(v)) => Out::Bytes(v),
+            (Convert::List(items), value) => return items.of(value),
             (Convert::Uuid, Value::Uuid(v)) => Out::Uuid(v),
             (Convert::Uuid, Value::Text(v)) => Out::Uuid(uuid(v)?),
-            _ => return Err(OTHER_TYPE),
+            _ => return Err(Refusal::OTHER_TYPE),
         })
     }
 }

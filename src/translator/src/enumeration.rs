@@ -16,6 +16,32 @@ enum Unlisted {
     Symbol(u32),
 }
 
+/// Room for the text of any 64-bit number.
+pub(crate) const CODE_BYTES: usize = 20;
+
+/// A code's bytes: text as it is, a number or truth value by its text, which goes into the room.
+/// None for null.
+#[inline]
+pub(crate) fn code_of<'c>(
+    value: Value<'c>,
+    room: &'c mut [u8; CODE_BYTES],
+) -> Result<Option<&'c [u8]>, Refusal> {
+    Ok(Some(match value {
+        Value::Text(text) => text.as_bytes(),
+        Value::Bool(true) => b"true",
+        Value::Bool(false) => b"false",
+        Value::Int(int) => {
+            let mut rest = &mut room[..];
+            // Every 64-bit number fits.
+            let _ = write!(rest, "{int}");
+            let left = rest.len();
+            &room[..CODE_BYTES - left]
+        }
+        Value::Null => return Ok(None),
+        _ => return Err(Refusal::value("the value is not a code")),
+    }))
+}
+
 /// The compiled `values` of an enum.
 #[derive(Debug)]
 pub(crate) struct Codes {
@@ -89,18 +115,15 @@ impl Codes {
     /// The symbol of a code: text as it is, a number or truth value by its text.
     #[inline]
     pub(crate) fn symbol<'a>(&'a self, value: Value<'_>) -> Result<Out<'a>, Refusal> {
-        match value {
+        let mut room = [0u8; CODE_BYTES];
+        let Some(code) = code_of(value, &mut room)? else {
             // Null is a code that is not listed, where the field has no null.
-            Value::Null if self.optional => return Ok(Out::Null),
-            Value::Null => {
-                return match self.unlisted {
-                    Unlisted::Symbol(index) => Ok(self.at(index)),
-                    _ => Ok(Out::Null),
-                };
-            }
-            _ => {}
-        }
-        match (self.listed(value)?, self.unlisted) {
+            return Ok(match self.unlisted {
+                Unlisted::Symbol(index) if !self.optional => self.at(index),
+                _ => Out::Null,
+            });
+        };
+        match (self.listed(code), self.unlisted) {
             (Some(index), _) | (None, Unlisted::Symbol(index)) => Ok(self.at(index)),
             (None, Unlisted::Null) => Ok(Out::Null),
             (None, Unlisted::Fail) => Err(Refusal {
@@ -112,34 +135,21 @@ impl Codes {
 
     /// Whether the value is a code that `values` does not list, whatever is made of it.
     pub(crate) fn lacks(&self, value: Value<'_>) -> bool {
-        value != Value::Null && matches!(self.listed(value), Ok(None))
+        let mut room = [0u8; CODE_BYTES];
+        matches!(code_of(value, &mut room), Ok(Some(code)) if self.listed(code).is_none())
     }
 
     /// The symbol that `values` has for a code.
     #[inline]
-    fn listed(&self, value: Value<'_>) -> Result<Option<u32>, Refusal> {
-        let mut number = [0u8; 20];
-        let code: &[u8] = match value {
-            Value::Text(text) => text.as_bytes(),
-            Value::Bool(true) => b"true",
-            Value::Bool(false) => b"false",
-            Value::Int(int) => {
-                let mut rest = &mut number[..];
-                // 20 bytes hold every 64-bit number.
-                let _ = write!(rest, "{int}");
-                let left = rest.len();
-                &number[..20 - left]
-            }
-            _ => return Err(Refusal::value("the value is not a code")),
-        };
-        Ok(match code {
+    fn listed(&self, code: &[u8]) -> Option<u32> {
+        match code {
             [byte] => self.single[*byte as usize].checked_sub(1),
             code => self
                 .longer
                 .binary_search_by(|(known, _)| known.as_ref().cmp(code))
                 .ok()
                 .map(|at| self.longer[at].1),
-        })
+        }
     }
 
     fn at(&self, index: u32) -> Out<'_> {

@@ -20,6 +20,8 @@ mod convert;
 mod enumeration;
 mod examine;
 mod fault;
+mod list;
+mod lookup;
 mod mapping;
 mod names;
 mod output;

@@ -2,23 +2,26 @@
 //!
 //! The one walk over a product's fields: checking throws the steps away, compiling keeps them.
 
+mod conversion;
+mod source;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use onramp_connector::{BeforeImage, Column, TableDescription, ValueType};
+use onramp_connector::{BeforeImage, TableDescription};
 use onramp_expression::{self as expression, Expression, Fault, Operations, Scope, Type};
-use onramp_finding::{Finding, Place, codes::mapping};
+use onramp_finding::codes::{expression::UNKNOWN_NAME, mapping};
+use onramp_finding::{Finding, Place};
 use onramp_language::{Field, Product, Protect, Record, Shape, Source, Spanned};
 
 use crate::change::{Of, Places};
 use crate::cipher::FieldCipher;
 use crate::contract;
-use crate::conversion::{self, Refused};
 use crate::convert::Convert;
-use crate::enumeration::Codes;
-use crate::names::nearest;
 use crate::protection::{Protection, Pseudonymiser};
 use crate::step::{Origin, Step};
+use conversion::{null_has_value, source_of};
+use source::Resolved;
 
 /// A key field's step, with what the checks of keys ask of it.
 #[derive(Debug)]
@@ -246,12 +249,35 @@ impl<'p> Planner<'p> {
             }
             Err(faults) => {
                 for fault in faults {
-                    let finding = of_fault(text, fault);
+                    let finding = match self.not_named(text, &fault) {
+                        None => of_fault(text, fault),
+                        Some(finding) => finding,
+                    };
                     self.say(finding);
                 }
                 None
             }
         }
+    }
+
+    /// Of a column that the table has, and no expression can name: an array, or not carried.
+    fn not_named(&self, text: &Spanned<String>, fault: &Fault) -> Option<Finding> {
+        let named = text.value.get(fault.at.clone())?;
+        let (_, name) = named.rsplit_once('.')?;
+        let columns = &self.table.columns;
+        let column = columns.iter().find(|c| c.name == name.trim_matches('`'))?;
+        if fault.code.id != UNKNOWN_NAME.id || Type::of_column(&column.value_type).is_some() {
+            return None;
+        }
+        let place = text.place_within(fault.at.clone());
+        let message = format!(
+            "column {} is of type {}, of which no expression has values",
+            column.name, column.type_name
+        );
+        Some(
+            Finding::error(fault.code, place, message)
+                .remedy("take an array `from` its column; a type that is not carried, not at all"),
+        )
     }
 
     fn record(&mut self, fields: &[Field], parent: &str, out: &mut Vec<Step>) {
@@ -289,17 +315,21 @@ impl<'p> Planner<'p> {
             return;
         }
         let before = self.plan.slots.len();
+        let of_old_rows = (self.before.clone(), self.old.clone());
         let _ = self.step(field, "");
         let read = self.plan.slots[before..].to_vec();
         self.plan.hidden.extend(read);
         // A dropped field is not read for its own sake.
         self.plan.slots.truncate(before);
+        (self.before, self.old) = of_old_rows;
     }
 
     fn key(&mut self, field: &Field) -> Option<KeyStep> {
         let (step, one_to_one) = self.step(field, &field.name.value)?;
         let (holds, reads) = match &step.origin {
             Origin::Slot(slot) => (Some(*slot), vec![*slot]),
+            Origin::Json(slot, ..) => (None, vec![*slot]),
+            Origin::Constant(_) => (None, Vec::new()),
             Origin::Expression(e) => (e.one_to_one(), e.slots().to_vec()),
         };
         Some(KeyStep {
@@ -311,20 +341,27 @@ impl<'p> Planner<'p> {
 
     /// The step of a field of one value, and whether it converts one to one.
     fn step(&mut self, field: &Field, path: &str) -> Option<(Step, bool)> {
-        let source = match &field.shape {
-            Shape::Scalar { source, .. } | Shape::Enum { source, .. } => source,
-            Shape::Record { .. } => return None,
-        };
-        let (origin, given, nullable, from) = self.origin(source)?;
-        let (convert, one_to_one) = self.convert(field, path, source, given.as_ref(), &from)?;
-        let null_has_symbol = matches!(
-            &field.shape,
-            Shape::Enum {
-                otherwise: onramp_language::Otherwise::Value(_),
-                ..
+        let source = source_of(&field.shape)?;
+        let Resolved {
+            origin,
+            given,
+            nullable,
+            name: from,
+            json,
+        } = self.resolve(field, path, source)?;
+        let (convert, one_to_one) = match (&field.shape, &origin) {
+            (_, Origin::Constant(_)) => (Convert::Text, false),
+            (Shape::Array { items, .. }, _) => {
+                let list = self.items(items, path, source, given.as_ref(), &from)?;
+                (Convert::List(Box::new(list)), false)
             }
-        );
-        if nullable && !field.optional && !null_has_symbol {
+            _ => {
+                let (convert, same) =
+                    self.convert(field, path, place_of(source), given.as_ref(), &from, json)?;
+                (convert, same && !json)
+            }
+        };
+        if nullable && !field.optional && !null_has_value(&field.shape) {
             self.say(
                 Finding::warning(
                     &mapping::NULLABLE,
@@ -344,132 +381,6 @@ impl<'p> Planner<'p> {
             optional: field.optional,
         };
         Some((step, one_to_one))
-    }
-
-    /// Where a value comes from, its type (None: null alone), whether it may be null, and its name
-    /// in messages.
-    fn origin(&mut self, source: &Source) -> Option<(Origin, Option<ValueType>, bool, String)> {
-        match source {
-            Source::Column { column, .. } => {
-                let (slot, found) = self.column(column)?;
-                let slot = self.places.row + slot;
-                self.reads(slot);
-                let name = format!("column {} ({})", found.name, found.type_name);
-                let given = Some(found.value_type.clone());
-                Some((Origin::Slot(slot), given, found.nullable, name))
-            }
-            Source::Expression(text) => {
-                let compiled = self.expression(text)?;
-                let (r#type, nullable) = compiled.result();
-                let name = format!("the expression ({type})");
-                let given = r#type.of_values();
-                Some((
-                    Origin::Expression(Box::new(compiled)),
-                    given,
-                    nullable,
-                    name,
-                ))
-            }
-        }
-    }
-
-    fn column(&mut self, name: &Spanned<String>) -> Option<(usize, &'p Column)> {
-        let table = self.table;
-        let place = table.columns.iter().position(|c| c.name == name.value);
-        let Some((column, slot)) = place.and_then(|at| {
-            let slot = (self.slot_of)(at)?;
-            Some((&table.columns[at], slot))
-        }) else {
-            let mut finding = Finding::error(
-                &mapping::COLUMN_UNKNOWN,
-                name.place(),
-                format!("table {} has no column {:?}", table.name, name.value),
-            );
-            let known = table.columns.iter().map(|c| c.name.as_str());
-            if let Some(near) = nearest(name, known) {
-                finding = finding.remedy(format!("did you mean {near}?"));
-            }
-            self.say(finding);
-            return None;
-        };
-        if column.value_type == ValueType::Unsupported {
-            let message = format!(
-                "column {} is of type {}, which is not carried",
-                column.name, column.type_name
-            );
-            self.say(
-                Finding::error(&mapping::COLUMN_UNSUPPORTED, name.place(), message)
-                    .remedy(mapping::COLUMN_UNSUPPORTED.remedy),
-            );
-            return None;
-        }
-        Some((slot, column))
-    }
-
-    fn convert(
-        &mut self,
-        field: &Field,
-        path: &str,
-        source: &Source,
-        given: Option<&ValueType>,
-        from: &str,
-    ) -> Option<(Convert, bool)> {
-        let parse = match source {
-            Source::Column { parse, .. } => parse.as_ref(),
-            Source::Expression(_) => None,
-        };
-        let chosen = match &field.shape {
-            Shape::Enum {
-                values,
-                default,
-                otherwise,
-                ..
-            } => conversion::to_enum(given, values, otherwise).map(|()| {
-                let codes = Codes::new(values, default.as_ref(), otherwise, field.optional);
-                (Convert::Code(codes), Codes::one_to_one(values, otherwise))
-            }),
-            Shape::Scalar { r#type, .. } => conversion::choose(given, r#type.value, parse),
-            _ => return None,
-        };
-        match chosen {
-            Ok((convert, one_to_one)) => {
-                let open = matches!(convert, Convert::Decimal { .. })
-                    && matches!(source, Source::Column { .. })
-                    && given == Some(&ValueType::Decimal(None));
-                if open {
-                    self.say(
-                        Finding::warning(
-                            &mapping::DECIMAL_OPEN,
-                            place_of(source),
-                            format!("{from} declares no precision, and field {path} has one"),
-                        )
-                        .because(mapping::DECIMAL_OPEN.reason),
-                    );
-                }
-                Some((convert, one_to_one))
-            }
-            Err(Refused { code, reason, fix }) => {
-                let place = match &field.shape {
-                    Shape::Scalar { r#type, .. } => r#type.place(),
-                    _ => place_of(source),
-                };
-                let wanted = match &field.shape {
-                    Shape::Scalar { r#type, .. } => r#type.value.word(),
-                    _ => "enum".into(),
-                };
-                let message = if code == &mapping::CODES {
-                    format!("the codes of field {path} do not fit {from}")
-                } else {
-                    format!("{from} cannot become {wanted} (field {path})")
-                };
-                self.say(
-                    Finding::error(code, place, message)
-                        .because(reason)
-                        .remedy(fix),
-                );
-                None
-            }
-        }
     }
 
     #[allow(clippy::option_option)] // None: refused; Some(None): nothing to do.
@@ -511,8 +422,12 @@ impl<'p> Planner<'p> {
 
 fn place_of(source: &Source) -> Place {
     match source {
+        Source::Column { at: Some(path), .. } => path.place(),
         Source::Column { column, .. } => column.place(),
         Source::Expression(text) => text.place(),
+        Source::Constant(constant) => constant.place(),
+        // Its array's is told in its place.
+        Source::Item { .. } => Place::Source(String::new()),
     }
 }
 

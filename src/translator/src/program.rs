@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use onramp_connector::{BeforeImage, ColumnDecoder, TableDescription, TableLayout, ValueType};
+use onramp_connector::{BeforeImage, ColumnDecoder, TableDescription, TableLayout};
 use onramp_event::RouteId;
-use onramp_expression::{Expression, Operations, Row, Scratch};
+use onramp_expression::{CHANGE_SLOTS, Expression, Operations, Row, Scratch};
 use onramp_finding::{Finding, Place, any_error, codes::mapping};
 use onramp_language::{KeyFormat, OnTruncate, Product};
 
@@ -191,9 +191,16 @@ impl TableProgram {
         })
     }
 
-    /// The name of a slot's column.
+    /// The name of a slot's column; of a change's, whichever row it is of.
     pub(crate) fn column(&self, slot: usize) -> &str {
-        &self.layout.columns[self.wanted[slot] as usize].0
+        let columns = self.wanted.len();
+        let slot = match slot {
+            slot if slot < columns => slot,
+            slot if slot < 2 * columns => slot - columns,
+            slot => slot.saturating_sub(2 * columns + CHANGE_SLOTS),
+        };
+        let place = self.wanted.get(slot).map(|place| usize::from(*place));
+        place.map_or("", |place| &self.layout.columns[place].0)
     }
 }
 
@@ -300,14 +307,7 @@ fn place_in_layout(
             described.name, table.name
         )));
     };
-    let now = &layout.columns[place].1;
-    // A label more changes no label that was; values are looked up one by one.
-    let same = now == &described.value_type
-        || matches!(
-            (now, &described.value_type),
-            (ValueType::Enum(_), ValueType::Enum(_))
-        );
-    if !same {
+    if !described.value_type.is_still(&layout.columns[place].1) {
         return Err(changed(format!(
             "column {} of {} changed its type, which was {}",
             described.name, table.name, described.type_name
@@ -373,12 +373,13 @@ impl Form {
         Ok(())
     }
 
-    /// Writes the value's bytes.
+    /// Writes the value's bytes; no array of it is written beyond `most` bytes.
     #[inline]
     pub(crate) fn value<'a, R: Row<'a>>(
         &'a self,
         row: &R,
         scratch: &'a Scratch,
+        most: usize,
         out: &mut Vec<u8>,
     ) -> Result<(), FieldTrouble<'a>> {
         frame(self.value_schema_id, out);
@@ -391,7 +392,13 @@ impl Form {
                 }
                 out.push(2);
             }
-            write::avro(&value, out);
+            match &value {
+                Out::List(list) => list.write(scratch, most, out).map_err(|trouble| {
+                    let slot = step.slot();
+                    (&*step.path, Trouble { slot, ..trouble })
+                })?,
+                value => write::avro(value, out),
+            }
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! operation, and the columns that the product maps. A column that a classified or protected field
 //! reads is named and not shown. The key is the product's, where it can be computed.
 
-use onramp_connector::{Cell, Operation, Undecodable, Value};
+use onramp_connector::{Cell, Operation, Undecodable};
 use onramp_event::{Origin, RouteId, Span};
 use onramp_expression::{Row, Scratch};
 use onramp_finding::codes::mapping;
@@ -158,7 +158,7 @@ impl<'a> Failing<'a, '_> {
             let _ = match (row.cells[*slot], row.value(*slot)) {
                 (Cell::Null, _) => write::json(&Out::Null, out),
                 (_, _) if !shown => write::json(&Out::Text(PROTECTED), out),
-                (_, Ok(value)) => write::json(&of(value), out),
+                (_, Ok(value)) => write::json(&Out::of_column(value), out),
                 (_, Err(Undecodable::Unchanged)) => write::json(&Out::Text(LEFT_OUT), out),
                 (_, Err(_)) => write::json(&Out::Text(UNREADABLE), out),
             };
@@ -185,23 +185,4 @@ fn text(out: &mut Vec<u8>, label: &str, value: Option<&str>) {
     name(out, label);
     let _ = write::json(&value.map_or(Out::Null, Out::Text), out);
     out.push(b',');
-}
-
-/// A column's value as the texts of keys have it.
-fn of(value: Value<'_>) -> Out<'_> {
-    match value {
-        Value::Null => Out::Null,
-        Value::Bool(v) => Out::Bool(v),
-        Value::Int(v) => Out::Long(v),
-        Value::Float(v) => Out::Float(v),
-        Value::Double(v) => Out::Double(v),
-        Value::Decimal(v) => Out::Decimal(v),
-        Value::Text(v) => Out::Text(v),
-        Value::Bytes(v) => Out::Bytes(v),
-        Value::Date(v) => Out::Date(v),
-        Value::Time(v) => Out::Time(v),
-        Value::LocalTimestamp(v) => Out::LocalTimestamp(v),
-        Value::Timestamp(v) => Out::Timestamp(v),
-        Value::Uuid(v) => Out::Uuid(v),
-    }
 }

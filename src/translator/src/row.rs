@@ -289,6 +289,7 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
         output: &mut Output<'_>,
     ) -> Result<(), FieldTrouble<'a>> {
         let transaction = output.transaction();
+        let most = output.row_bytes;
         let bytes = &mut output.arena.bytes;
         let start = bytes.len();
         form.key(row, self.scratch, bytes)?;
@@ -303,7 +304,7 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
             Outcome::Tombstone => None,
             Outcome::State => {
                 let start = bytes.len();
-                form.value(row, self.scratch, bytes)?;
+                form.value(row, self.scratch, most, bytes)?;
                 Some(span(start, bytes.len()))
             }
         };

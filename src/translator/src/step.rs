@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use onramp_connector::{Cell, ColumnDecoder, Undecodable, Value};
-use onramp_expression::{Cause, EvalError, Expression, Row, Scratch};
+use onramp_expression::{Cause, EvalError, Expression, JsonPath, Opened, Row, Scratch, json_value};
 use onramp_finding::{Code, codes::mapping};
 
 use crate::convert::{Convert, Out, Refusal};
+use crate::lookup::Fixed;
 use crate::protection::Protection;
 
 /// A row's cells by slot, and the old row's where that can stand in for a value left out.
@@ -36,7 +37,10 @@ impl<'a> Row<'a> for RowView<'a, '_> {
 #[derive(Debug)]
 pub(crate) enum Origin {
     Slot(usize),
+    /// A part of a column's JSON.
+    Json(usize, JsonPath, Opened),
     Expression(Box<Expression>),
+    Constant(Fixed),
 }
 
 /// One field of one value each.
@@ -61,15 +65,28 @@ pub(crate) struct Trouble {
 
 impl Trouble {
     fn of_column(slot: usize, why: Undecodable) -> Self {
-        let code = match why {
-            Undecodable::Unchanged => &mapping::ROW_LEFT_OUT,
-            Undecodable::Malformed | Undecodable::Encoding => &mapping::ROW_UNREADABLE,
-            Undecodable::NotFinite | Undecodable::TooWide => &mapping::ROW_VALUE,
-        };
         Trouble {
-            code,
+            code: Trouble::code_of(why),
             reason: why.reason(),
             slot: Some(slot),
+        }
+    }
+
+    pub(crate) fn code_of(why: Undecodable) -> &'static Code {
+        match why {
+            Undecodable::Unchanged => &mapping::ROW_LEFT_OUT,
+            Undecodable::Malformed | Undecodable::Encoding => &mapping::ROW_UNREADABLE,
+            Undecodable::NotFinite | Undecodable::TooWide | Undecodable::NotAList => {
+                &mapping::ROW_VALUE
+            }
+        }
+    }
+
+    pub(crate) fn of_refusal(refusal: Refusal) -> Self {
+        Trouble {
+            code: refusal.code,
+            reason: refusal.reason,
+            slot: None,
         }
     }
 
@@ -90,7 +107,33 @@ impl Trouble {
     }
 }
 
+/// What stands at a path in a column's JSON.
+fn opened_at<'a>(
+    column: Value<'a>,
+    path: &JsonPath,
+    opened: Opened,
+    scratch: &'a Scratch,
+) -> Result<Value<'a>, Refusal> {
+    let document = match column {
+        Value::Null => return Ok(Value::Null),
+        Value::Text(document) => document,
+        _ => return Err(Refusal::OTHER_TYPE),
+    };
+    match path.open(document).map_err(Refusal::of_json)? {
+        None => Ok(Value::Null),
+        Some(part) => json_value(part, opened, scratch).map_err(Refusal::of_json),
+    }
+}
+
 impl Step {
+    /// The column that its value comes straight from.
+    pub(crate) fn slot(&self) -> Option<usize> {
+        match &self.origin {
+            Origin::Slot(slot) | Origin::Json(slot, ..) => Some(*slot),
+            Origin::Expression(_) | Origin::Constant(_) => None,
+        }
+    }
+
     /// The field's value for a row.
     #[inline]
     pub(crate) fn value<'a, R: Row<'a>>(
@@ -108,7 +151,7 @@ impl Step {
         }
     }
 
-    /// What the row has for the field.
+    /// What the row has for the field; null of a constant, which is in no row.
     #[inline]
     pub(crate) fn source<'a, R: Row<'a>>(
         &'a self,
@@ -117,6 +160,12 @@ impl Step {
     ) -> Result<Value<'a>, Trouble> {
         match &self.origin {
             Origin::Slot(slot) => row.value(*slot).map_err(|e| Trouble::of_column(*slot, e)),
+            Origin::Json(slot, path, opened) => {
+                let column = row.value(*slot).map_err(|e| Trouble::of_column(*slot, e))?;
+                let part = opened_at(column, path, *opened, scratch);
+                part.map_err(|r| self.refused(r))
+            }
+            Origin::Constant(_) => Ok(Value::Null),
             Origin::Expression(expression) => expression
                 .evaluate(row, scratch)
                 .map_err(Trouble::of_expression),
@@ -126,7 +175,10 @@ impl Step {
     /// The field's value before it is protected.
     #[inline]
     pub(crate) fn plain<'a>(&'a self, value: Value<'a>) -> Result<Out<'a>, Trouble> {
-        let out = self.convert.apply(value).map_err(|r| self.refused(r))?;
+        let out = match &self.origin {
+            Origin::Constant(fixed) => fixed.out(),
+            _ => self.convert.apply(value).map_err(|r| self.refused(r))?,
+        };
         match out == Out::Null && !self.optional {
             false => Ok(out),
             true => Err(Trouble {
@@ -139,16 +191,8 @@ impl Step {
 
     fn refused(&self, refusal: Refusal) -> Trouble {
         Trouble {
-            code: refusal.code,
-            reason: refusal.reason,
             slot: self.slot(),
-        }
-    }
-
-    fn slot(&self) -> Option<usize> {
-        match self.origin {
-            Origin::Slot(slot) => Some(slot),
-            Origin::Expression(_) => None,
+            ..Trouble::of_refusal(refusal)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use onramp_connector::Decimal;
+use onramp_connector::{Decimal, Elements, Value};
 
 use crate::base64url::{encode_in_place, encoded_len};
 use crate::convert::Out;
@@ -48,7 +48,8 @@ fn decimal(value: Decimal, out: &mut Vec<u8>) {
 #[inline]
 pub(crate) fn avro(value: &Out<'_>, out: &mut Vec<u8>) {
     match value {
-        Out::Null => {}
+        // An array is written by itself.
+        Out::Null | Out::List(_) | Out::Elements(_) => {}
         Out::Bool(v) => out.push(u8::from(*v)),
         Out::Int(v) | Out::Date(v) => number((*v).into(), out),
         Out::Long(v) | Out::Time(v) | Out::LocalTimestamp(v) | Out::Timestamp(v) => number(*v, out),
@@ -72,7 +73,9 @@ pub(crate) fn avro(value: &Out<'_>, out: &mut Vec<u8>) {
 /// equal texts, different values of one field different ones.
 pub(crate) fn text<W: Write>(value: &Out<'_>, out: &mut W) -> io::Result<()> {
     match value {
-        Out::Null => Ok(()),
+        // No key holds an array, and no pseudonym is made of one.
+        Out::Null | Out::List(_) => Ok(()),
+        Out::Elements(v) => elements(v, out),
         Out::Bool(v) => write!(out, "{v}"),
         Out::Int(v) => write!(out, "{v}"),
         Out::Long(v) => write!(out, "{v}"),
@@ -101,7 +104,7 @@ pub(crate) fn text<W: Write>(value: &Out<'_>, out: &mut W) -> io::Result<()> {
 pub(crate) fn json(value: &Out<'_>, out: &mut Vec<u8>) -> io::Result<()> {
     match value {
         Out::Null => out.write_all(b"null"),
-        Out::Bool(_) | Out::Int(_) | Out::Long(_) => text(value, out),
+        Out::Bool(_) | Out::Int(_) | Out::Long(_) | Out::Elements(_) => text(value, out),
         Out::Text(v) | Out::Symbol(_, v) => serde_json::to_writer(out, v).map_err(io::Error::from),
         // Nothing in these texts needs an escape.
         _ => {
@@ -111,6 +114,19 @@ pub(crate) fn json(value: &Out<'_>, out: &mut Vec<u8>) -> io::Result<()> {
             Ok(())
         }
     }
+}
+
+/// An array as JSON; what of it cannot be decoded is null.
+fn elements<W: Write>(elements: &Elements<'_>, out: &mut W) -> io::Result<()> {
+    let mut list = vec![b'['];
+    for (n, element) in elements.iter().enumerate() {
+        if n > 0 {
+            list.push(b',');
+        }
+        json(&Out::of_column(element.unwrap_or(Value::Null)), &mut list)?;
+    }
+    list.push(b']');
+    out.write_all(&list)
 }
 
 fn decimal_text<W: Write>(v: Decimal, out: &mut W) -> io::Result<()> {

@@ -218,7 +218,11 @@ fn the_schema_says_how_a_field_is_protected() {
         r#"{"name":"card","classification":"personal","protection":"mask","protects":"string","type":"string"}"#,
         r#"{"name":"total","doc":"What.","protection":"aes-siv","protects":"decimal(12,2)","type":["null","string"],"default":null}"#,
     ] {
-        assert!(made.values[0].schema.contains(part), "{}", made.values[0].schema);
+        assert!(
+            made.values[0].schema.contains(part),
+            "{}",
+            made.values[0].schema
+        );
     }
     Schema::parse_str(&made.values[0].schema).unwrap();
     // Rotated or kept otherwise, a row gives another event.

@@ -79,7 +79,7 @@ SELECT c.oid, c.relkind::text, c.relpersistence::text, obj_description(c.oid, 'p
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = $1::text AND c.relname = $2::text AND c.relkind IN ('r', 'p', 'v', 'm', 'f')";
 
-// A domain's base is looked up through all its levels. From 18 on a NOT NULL that is not validated
+// A domain's base is looked up through all its levels; an array of an enum is of its labels (`a`). From 18 on a NOT NULL that is not validated
 // yet counts as none.
 const COLUMNS: &str = "
 WITH RECURSIVE base(attnum, typid, typmod) AS (
@@ -88,15 +88,18 @@ WITH RECURSIVE base(attnum, typid, typmod) AS (
   UNION ALL
   SELECT b.attnum, t.typbasetype, CASE WHEN b.typmod = -1 THEN t.typtypmod ELSE b.typmod END
     FROM base b JOIN pg_type t ON t.oid = b.typid WHERE t.typtype = 'd')
-SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), t.oid, b.typmod, t.typtype::text,
+SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), t.oid, b.typmod,
+       CASE WHEN l.oid IS NULL THEN t.typtype::text ELSE 'a' END,
        a.attnotnull AND NOT EXISTS (SELECT FROM pg_constraint n WHERE n.conrelid = a.attrelid
              AND n.contype = 'n' AND NOT n.convalidated AND n.conkey = ARRAY[a.attnum]),
        col_description(a.attrelid, a.attnum), t.typstorage <> 'p',
-       ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder),
+       ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = coalesce(l.oid, t.oid)
+              ORDER BY e.enumsortorder),
        a.attgenerated <> ''
   FROM pg_attribute a
   JOIN base b ON b.attnum = a.attnum
   JOIN pg_type t ON t.oid = b.typid AND t.typtype <> 'd'
+  LEFT JOIN pg_type l ON l.oid = t.typelem AND l.typtype = 'e' AND t.typcategory = 'A'
  WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
  ORDER BY a.attnum";
 
@@ -254,6 +257,11 @@ fn leaf(row: &tokio_postgres::Row) -> Leaf {
     }
 }
 
+/// The enum of the labels that an answer has at a place.
+pub(crate) fn labels(row: &tokio_postgres::Row, at: usize) -> ValueType {
+    ValueType::Enum(Arc::from(row.get::<_, Vec<String>>(at)))
+}
+
 fn column(row: &tokio_postgres::Row) -> Column {
     let (oid, typmod): (u32, i32) = (row.get(2), row.get(3));
     let type_name: String = row.get(1);
@@ -261,7 +269,8 @@ fn column(row: &tokio_postgres::Row) -> Column {
     let generated: bool = row.get(9);
     let value_type = match row.get::<_, &str>(4) {
         _ if generated => ValueType::Unsupported,
-        "e" => ValueType::Enum(Arc::from(row.get::<_, Vec<String>>(8))),
+        "e" => labels(row, 8),
+        "a" => ValueType::Array(Arc::new(labels(row, 8))),
         "b" => crate::decode::column(oid, typmod).map_or(ValueType::Unsupported, |c| c.0),
         _ => ValueType::Unsupported,
     };

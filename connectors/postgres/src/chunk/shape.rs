@@ -136,7 +136,7 @@ fn changed(table: &ChunkTable, now: &[Described]) -> Vec<Finding> {
         let column = now.iter().find(|(column, ..)| column == name);
         let what = match (described, column) {
             (_, None) => "was renamed or dropped".to_owned(),
-            (Some(was), Some((_, is, _))) if !same(&was.value_type, is) => {
+            (Some(was), Some((_, is, _))) if !was.value_type.is_still(is) => {
                 format!("changed its type, which was {}", was.type_name)
             }
             _ => continue,
@@ -152,11 +152,6 @@ fn changed(table: &ChunkTable, now: &[Described]) -> Vec<Finding> {
         );
     }
     findings
-}
-
-/// A label more changes no label that was.
-fn same(was: &ValueType, is: &ValueType) -> bool {
-    was == is || matches!((was, is), (ValueType::Enum(_), ValueType::Enum(_)))
 }
 
 fn at(table: &Ident) -> Place {

@@ -41,7 +41,8 @@ pub(crate) fn decoder(value_type: &ValueType) -> ColumnDecoder {
             _ => Err(Undecodable::Malformed),
         },
         ValueType::Uuid => uuid,
-        ValueType::Unsupported => unsupported,
+        // An array's text is read as a whole: see `follow::array`.
+        ValueType::Array(_) | ValueType::Unsupported => unsupported,
     }
 }
 

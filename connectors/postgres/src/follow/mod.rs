@@ -8,6 +8,7 @@
 //! Where the gateway's publication holds every table asked for, pgoutput reads by it, as a run does;
 //! else test_decoding, which needs none ([`decoded`]).
 
+mod array;
 mod decoded;
 mod rows;
 mod slot;

@@ -11,6 +11,7 @@ use onramp_connector::{
 use onramp_finding::codes::source as codes;
 use onramp_finding::{Failure, Finding, Kind, Place};
 
+use super::array;
 use super::decoded::{self, Change, Column, Line, Name, Text};
 use crate::catalogue::describe;
 use crate::catalogue::session::Session;
@@ -195,9 +196,10 @@ fn push(batch: &mut Batch, bytes: &[u8]) -> Span {
 
 fn layout(table: &TableDescription, padded: &[String]) -> TableLayout {
     let columns = table.columns.iter().map(|column| {
-        let decoder = match padded.contains(&column.name) {
-            true => of_text::padded,
-            false => of_text::decoder(&column.value_type),
+        let decoder = match &column.value_type {
+            ValueType::Array(_) => array::list,
+            _ if padded.contains(&column.name) => of_text::padded,
+            value_type => of_text::decoder(value_type),
         };
         (column.name.clone(), column.value_type.clone(), decoder)
     });
@@ -219,11 +221,17 @@ fn row(layout: &TableLayout, columns: &[Column<'_>], lacking: Cell<'_>) -> Vec<u
             None => lacking,
             Some(Text::Null) => Cell::Null,
             Some(Text::Unchanged) => Cell::Unchanged,
-            Some(Text::Is(text)) if *value_type == ValueType::Bytes => {
-                held.extend(of_text::bytes(text));
-                Cell::Raw(&held)
-            }
-            Some(Text::Is(text)) => Cell::Raw(text.as_bytes()),
+            Some(Text::Is(text)) => match value_type {
+                ValueType::Array(of) => {
+                    array::push(&mut out, of, text);
+                    continue;
+                }
+                ValueType::Bytes => {
+                    held.extend(of_text::bytes(text));
+                    Cell::Raw(&held)
+                }
+                _ => Cell::Raw(text.as_bytes()),
+            },
         };
         plain::push_cell(&mut out, cell);
     }

@@ -16,16 +16,19 @@ use crate::catalogue::session::Session;
 use crate::decode;
 use crate::target::Target;
 
-/// What a domain stands on, through all its levels, and an enum's labels.
+/// What a domain stands on, through all its levels, and an enum's labels, or those of the enum that
+/// an array is of (`a`).
 const TYPES: &str = "
 WITH RECURSIVE base(asked, typid, typmod) AS (
   SELECT oid, oid, -1 FROM pg_type WHERE oid = ANY ($1)
   UNION ALL
   SELECT b.asked, t.typbasetype, CASE WHEN b.typmod = -1 THEN t.typtypmod ELSE b.typmod END
     FROM base b JOIN pg_type t ON t.oid = b.typid WHERE t.typtype = 'd')
-SELECT b.asked, t.oid, b.typmod, t.typtype::text,
-       ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder)
-  FROM base b JOIN pg_type t ON t.oid = b.typid AND t.typtype <> 'd'";
+SELECT b.asked, t.oid, b.typmod, CASE WHEN l.oid IS NULL THEN t.typtype::text ELSE 'a' END,
+       ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid = coalesce(l.oid, t.oid)
+              ORDER BY e.enumsortorder)
+  FROM base b JOIN pg_type t ON t.oid = b.typid AND t.typtype <> 'd'
+  LEFT JOIN pg_type l ON l.oid = t.typelem AND l.typtype = 'e' AND t.typcategory = 'A'";
 
 const KIND: &str = "SELECT relkind::text FROM pg_class WHERE oid = $1";
 
@@ -47,10 +50,11 @@ pub(crate) async fn decodings(
     if !asked.is_empty() {
         for row in session.query(TYPES, &[&asked]).await? {
             let decoding = match row.get::<_, &str>(3) {
-                "e" => Some((
-                    ValueType::Enum(Arc::from(row.get::<_, Vec<String>>(4))),
-                    decode::text as ColumnDecoder,
-                )),
+                "e" => Some((describe::labels(&row, 4), decode::text as ColumnDecoder)),
+                "a" => {
+                    let list = ValueType::Array(Arc::new(describe::labels(&row, 4)));
+                    Some((list, decode::list as ColumnDecoder))
+                }
                 "b" => decode::column(row.get(1), row.get(2)),
                 _ => None,
             };

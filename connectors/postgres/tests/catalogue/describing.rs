@@ -1,5 +1,7 @@
 //! What the catalogue says of tables.
 
+use std::sync::Arc;
+
 use onramp_connector::{BeforeImage, Connector, ValueType};
 use onramp_finding::Severity;
 
@@ -11,9 +13,10 @@ async fn a_table_is_described_as_the_catalogue_has_it() {
     db.run(
         "CREATE TYPE mood AS ENUM ('sad', 'glad');
          CREATE DOMAIN code AS char(2); CREATE DOMAIN code2 AS code NOT NULL;
-         CREATE DOMAIN feeling AS mood;
+         CREATE DOMAIN feeling AS mood; CREATE DOMAIN feelings AS mood[];
          CREATE TABLE t (id bigint PRIMARY KEY, n numeric(12,2) NOT NULL, free numeric, c char(3), d code2,
             m mood, f feeling, txt text, v varchar(5), wide varchar(60), j jsonb, tags text[], at timestamptz,
+            amts numeric(5,1)[], ms mood[], fs feelings, codes code[], ps point[],
             gone int, twice bigint GENERATED ALWAYS AS (id * 2) STORED, p point,
             UNIQUE (n, id) DEFERRABLE, UNIQUE (wide));
          CREATE UNIQUE INDEX part ON t (n) WHERE n > 0;
@@ -33,6 +36,7 @@ async fn a_table_is_described_as_the_catalogue_has_it() {
         .map(|c| (c.name.as_str(), &c.value_type))
         .collect();
     let mood = ValueType::Enum(["sad".to_owned(), "glad".to_owned()].as_slice().into());
+    let list = |of: &ValueType| ValueType::Array(Arc::new(of.clone()));
     assert_eq!(
         types,
         [
@@ -47,8 +51,14 @@ async fn a_table_is_described_as_the_catalogue_has_it() {
             ("v", &ValueType::Text),
             ("wide", &ValueType::Text),
             ("j", &ValueType::Json),
-            ("tags", &ValueType::Unsupported),
+            ("tags", &list(&ValueType::Text)),
             ("at", &ValueType::Timestamp),
+            ("amts", &list(&ValueType::Decimal(Some((5, 1))))),
+            ("ms", &list(&mood)),
+            ("fs", &list(&mood)),
+            // The server names a domain in each array, and not what it stands on.
+            ("codes", &ValueType::Unsupported),
+            ("ps", &ValueType::Unsupported),
             ("twice", &ValueType::Unsupported),
             ("p", &ValueType::Unsupported),
         ]
@@ -64,7 +74,11 @@ async fn a_table_is_described_as_the_catalogue_has_it() {
         .filter(|c| c.may_be_left_out)
         .map(|c| c.name.as_str())
         .collect();
-    assert_eq!(out, ["free", "txt", "wide", "j", "tags"]);
+    let arrays = ["amts", "ms", "fs", "codes", "ps"];
+    assert_eq!(
+        out,
+        [&["free", "txt", "wide", "j", "tags"], &arrays[..]].concat()
+    );
     let unique: Vec<(&str, bool, bool, bool)> = table
         .unique
         .iter()

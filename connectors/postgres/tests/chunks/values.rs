@@ -118,6 +118,57 @@ const TYPES: &[(&str, &str, &str)] = &[
     ),
     ("label", "'l'", "left(md5(random()::text), 9)"),
     ("any_mood", "'sad'", "'very happy'::mood"),
+    (
+        "int4[]",
+        "'{}', '{1,NULL,-3}', '{{1,2},{3,4}}', '[0:1]={1,2}', '[2:2]={5}'",
+        "array_fill(n, ARRAY[n % 5])",
+    ),
+    (
+        "text[]",
+        "'{}', '{\"a,b\",NULL,\"\",\"{}\"}'",
+        "string_to_array(md5(random()::text), (n % 9)::text)",
+    ),
+    (
+        "numeric(12,2)[]",
+        "'{0.005,NULL}', '{NaN}'",
+        "ARRAY[random() * 10 ^ (n % 8), n]",
+    ),
+    ("bool[]", "'{t,f,NULL}'", "ARRAY[random() < 0.5]"),
+    ("int8[]", "'{-9223372036854775808}'", "ARRAY[n, -n]"),
+    ("float8[]", "'{NaN,-0}'", "ARRAY[random(), n]"),
+    (
+        "char(5)[]",
+        "'{a,\"b c\"}'",
+        "ARRAY[left(md5(random()::text), n % 5)]",
+    ),
+    (
+        "bytea[]",
+        "'{\\x00ff}'",
+        "ARRAY[decode(md5(random()::text), 'hex'), '']",
+    ),
+    (
+        "date[]",
+        "'{2026-02-28,infinity}'",
+        "ARRAY['epoch'::date + n]",
+    ),
+    (
+        "timestamptz[]",
+        "'{1970-01-01 00:00+02}'",
+        "ARRAY['epoch'::timestamptz + random() * interval '40 years', NULL]",
+    ),
+    ("uuid[]", "'{}'", "ARRAY[gen_random_uuid()]"),
+    (
+        "jsonb[]",
+        "'{}'",
+        "ARRAY[jsonb_build_object('n', n), 'null']",
+    ),
+    (
+        "mood[]",
+        "'{sad,NULL}'",
+        "ARRAY['very happy', 'sad']::mood[]",
+    ),
+    ("moods", "'{sad}'", "ARRAY['very happy']::mood[]"),
+    ("numbers", "'{7}'", "ARRAY[n]"),
 ];
 
 #[tokio::test]
@@ -127,7 +178,8 @@ async fn a_value_is_the_same_from_a_chunk_and_from_the_log() {
         db.run(
             "CREATE TYPE mood AS ENUM ('sad', 'very happy'); CREATE DOMAIN any_mood AS mood;
              CREATE DOMAIN money_like AS numeric(10,2);
-             CREATE DOMAIN short AS varchar(9); CREATE DOMAIN label AS short",
+             CREATE DOMAIN short AS varchar(9); CREATE DOMAIN label AS short;
+             CREATE DOMAIN moods AS mood[]; CREATE DOMAIN numbers AS int4[]",
         )
         .await;
         for (n, (name, ..)) in TYPES.iter().enumerate() {

@@ -254,6 +254,12 @@ pub(crate) fn show(value: Value<'_>) -> String {
         Value::Float(f) => f.to_string(),
         Value::Double(f) => f.to_string(),
         Value::Text(text) => text.into(),
+        Value::Array(elements) => {
+            let shown = elements
+                .iter()
+                .map(|e| e.map_or_else(|e| format!("{e:?}"), show));
+            format!("{{{}}}", shown.collect::<Vec<_>>().join(","))
+        }
         Value::Bytes(bytes) => bytes.iter().map(|b| format!("{b:02x}")).collect(),
         Value::Uuid(bytes) => bytes.iter().map(|b| format!("{b:02x}")).collect(),
         Value::Decimal(decimal) => {

@@ -4,6 +4,9 @@ use crate::source::{Source, read};
 
 const MICROSECONDS: &str = "(extract(epoch FROM v) * 1000000)::int8::text";
 
+/// An array's elements as the server writes each.
+const LIST: &str = "'{' || array_to_string(v, ',', 'null') || '}'";
+
 /// Column type, a list of values as SQL, and how the server itself writes one canonically.
 const TYPES: &[(&str, &[&str], &str)] = &[
     ("int2", &["-32768", "0", "32767"], "v::text"),
@@ -82,6 +85,26 @@ const TYPES: &[(&str, &[&str], &str)] = &[
     ("mood", &["'sad'", "'very happy'"], "v::text"),
     ("positive", &["'7'"], "v::text"),
     ("label", &["'l'"], "v::text"),
+    (
+        "int4[]",
+        &["'{}'", "'{1,NULL,-2147483648}'", "'{2147483647}'"],
+        LIST,
+    ),
+    ("int2[]", &["'{-32768,32767}'"], LIST),
+    ("int8[]", &["'{9223372036854775807}'"], LIST),
+    ("text[]", &["'{a,NULL,\"\"}'", "'{\"é|ü\",\"{}\"}'"], LIST),
+    ("varchar(9)[]", &["'{\"abc \"}'"], LIST),
+    ("numeric(12,2)[]", &["'{1.005,NULL,-0.5}'"], LIST),
+    ("numeric[]", &["'{1.50,0.00012,100000000}'"], LIST),
+    ("float8[]", &["'{1.5,-0.1}'"], LIST),
+    (
+        "uuid[]",
+        &["'{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}'"],
+        "replace('{' || array_to_string(v, ',', 'null') || '}', '-', '')",
+    ),
+    ("jsonb[]", &["ARRAY['{\"a\":  1.10}', NULL]::jsonb[]"], LIST),
+    ("mood[]", &["'{sad,\"very happy\",NULL}'"], LIST),
+    ("moods", &["'{sad}'"], LIST),
 ];
 
 #[tokio::test]
@@ -91,7 +114,8 @@ async fn every_type_arrives_as_the_server_writes_it() {
         .run(
             "CREATE TYPE mood AS ENUM ('sad', 'very happy');
              CREATE DOMAIN positive AS int4 CHECK (value > 0);
-             CREATE DOMAIN short AS varchar(9); CREATE DOMAIN label AS short NOT NULL",
+             CREATE DOMAIN short AS varchar(9); CREATE DOMAIN label AS short NOT NULL;
+             CREATE DOMAIN moods AS mood[]",
         )
         .await;
     for (n, (name, _, _)) in TYPES.iter().enumerate() {
@@ -137,13 +161,18 @@ async fn every_type_arrives_as_the_server_writes_it() {
 async fn what_cannot_be_carried_is_told_and_never_guessed() {
     let source = Source::new("refused").await;
     source
-        .run("CREATE TABLE t (n numeric, d date, s timestamp, h time, p point, i int4range)")
+        .run(
+            "CREATE DOMAIN id AS int4;
+             CREATE TABLE t (n numeric, d date, s timestamp, h time, p point, i int4range,
+               a int4[], b text[], c point[], e id[])",
+        )
         .await;
     let from = source.hold().await;
     source
         .run(
-            "INSERT INTO t VALUES ('NaN', 'infinity', '-infinity', '24:00', '(1,2)', '[1,2)'),
-             ('Infinity', null, null, null, null, null), (1e38, null, null, null, null, null)",
+            "INSERT INTO t VALUES ('NaN', 'infinity', '-infinity', '24:00', '(1,2)', '[1,2)',
+               '{{1,2}}', '[0:0]={a}', '{\"(1,2)\"}', '{1}');
+             INSERT INTO t (n) VALUES ('Infinity'), (1e38)",
         )
         .await;
     let log = read(&mut *source.stream(&from).await, 1).await;
@@ -152,9 +181,9 @@ async fn what_cannot_be_carried_is_told_and_never_guessed() {
         [
             "begin",
             "layout public.t",
-            "Insert - => NotFinite|NotFinite|NotFinite|TooWide|Malformed|Malformed",
-            "Insert - => NotFinite|null|null|null|null|null",
-            "Insert - => TooWide|null|null|null|null|null",
+            "Insert - => NotFinite|NotFinite|NotFinite|TooWide|Malformed|Malformed|NotAList|NotAList|Malformed|Malformed",
+            "Insert - => NotFinite|null|null|null|null|null|null|null|null|null",
+            "Insert - => TooWide|null|null|null|null|null|null|null|null|null",
             "commit"
         ]
     );

@@ -4,7 +4,7 @@
 use onramp_connector::{Decimal, Undecodable, Value};
 use onramp_expression::{Column, Row, Scope, Type};
 
-pub const COLUMNS: [(&str, Type, bool); 18] = [
+pub const COLUMNS: [(&str, Type, bool); 20] = [
     ("ord_no", Type::Int, false),
     ("qty", Type::Int, true),
     ("ord_stat", Type::String, false),
@@ -23,7 +23,12 @@ pub const COLUMNS: [(&str, Type, bool); 18] = [
     ("ref_id", Type::Uuid, false),
     ("blob", Type::Bytes, false),
     ("order no", Type::Int, false),
+    ("doc", Type::String, false),
+    ("more", Type::String, true),
 ];
+
+/// A document as an application writes them.
+pub const DOC: &str = r#"{"customer": {"name": "Ada", "vip": true}, "lines": [{"qty": 2, "price": 12.50}], "note": null}"#;
 
 pub fn scope() -> Scope {
     let columns = COLUMNS.iter().enumerate();
@@ -62,6 +67,8 @@ impl Order {
             Value::Uuid([0xab; 16]),
             Value::Bytes(&[0xff, 0x00]),
             Value::Int(9),
+            Value::Text(DOC),
+            Value::Null,
         ])
     }
 }

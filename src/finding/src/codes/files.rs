@@ -281,6 +281,33 @@ pub static NEVER: Code = Code {
     remedy: "Compare `op` with \"insert\", \"update\" or \"delete\".",
 };
 
+/// A lookup that cannot be used.
+pub static LOOKUP: Code = Code {
+    id: "ONR-137",
+    title: "lookup cannot be used",
+    reason: "A lookup's file lists each code once, with a value for it: CSV with the columns `code` and `value`, or a YAML map. A code that is not listed does what `otherwise` says.",
+    example: "lookup: { file: lookups/countries.txt }",
+    remedy: "Name a `.csv` or `.yaml` file within the gateway's folder, and mend what is wrong in it.",
+};
+
+/// A constant of another type than its field.
+pub static CONSTANT: Code = Code {
+    id: "ONR-138",
+    title: "text is no value of the field's type",
+    reason: "A value that stands in a file is read once, by the type of its field, and exactly.",
+    example: "rate: { type: \"decimal(5,2)\", value: \"0.175\" }",
+    remedy: "Write a value of the type, or change the type.",
+};
+
+/// A path into a value that is no JSON.
+pub static JSON_PATH: Code = Code {
+    id: "ONR-139",
+    title: "value cannot be opened as JSON",
+    reason: "`at` says where in a column's JSON the field's value stands; it belongs beside `from`, and the type must be one that JSON can hold.",
+    example: "photo: { type: bytes, from: doc, at: photo }",
+    remedy: "Use `at` beside `from`, with a type that JSON has a value for.",
+};
+
 /// Fixtures of a product that is not there.
 pub static FIXTURES_OF_NOTHING: Code = Code {
     id: "ONR-140",
@@ -323,5 +350,8 @@ pub const ALL: &[&Code] = &[
     &OPEN_ADMIN,
     &KEPT_MAPPING,
     &NEVER,
+    &LOOKUP,
+    &CONSTANT,
+    &JSON_PATH,
     &FIXTURES_OF_NOTHING,
 ];

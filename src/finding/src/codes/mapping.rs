@@ -159,7 +159,7 @@ pub static ROW_LEFT_OUT: Code = Code {
 pub static ROW_CODE: Code = Code {
     id: "ONR-324",
     title: "code is not listed",
-    reason: "A row holds a code that values does not list, and otherwise says fail.",
+    reason: "A row holds a code that values, or the lookup's file, does not list, and otherwise says fail.",
     example: "status: { type: enum, from: ord_stat, values: { \"N\": NEW }, otherwise: fail } # a row holds Q",
     remedy: "List the code, or say otherwise: { value: ... }.",
 };
@@ -200,6 +200,15 @@ pub static OLD_ROW_NEEDED: Code = Code {
     remedy: "Have the log hold whole old rows, on PostgreSQL: ALTER TABLE ... REPLICA IDENTITY FULL; it writes more log. Or let the event do without `before`.",
 };
 
+/// JSON does not give the field's value.
+pub static ROW_JSON: Code = Code {
+    id: "ONR-335",
+    title: "JSON does not give the field's value",
+    reason: "A row's JSON holds a value of another type than the field opens it as, a number that it cannot hold, or is no JSON at all.",
+    example: "qty: { type: long, from: doc, at: qty } # a row's doc is {\"qty\": \"3\"}",
+    remedy: "Choose the type that the JSON has, or open it in an expression that deals with such rows, e.g. int(jsonString(row.doc, \"qty\").orElse(\"0\")).",
+};
+
 /// All of them, in order.
 pub const ALL: &[&Code] = &[
     &COLUMN_UNKNOWN,
@@ -224,4 +233,5 @@ pub const ALL: &[&Code] = &[
     &ROW_TIME,
     &ROW_UNREADABLE,
     &OLD_ROW_NEEDED,
+    &ROW_JSON,
 ];

@@ -39,6 +39,10 @@ pub(crate) enum Form {
     Column,
     Expression,
     FieldType,
+    ItemType,
+    JsonPath,
+    /// A value of a field's type, which is checked where that is known.
+    Constant,
     Classification,
 }
 
@@ -89,7 +93,9 @@ impl Form {
             Form::Table => "`schema.table`".into(),
             Form::Column => "column".into(),
             Form::Expression => "expression".into(),
-            Form::FieldType => "type".into(),
+            Form::FieldType | Form::ItemType => "type".into(),
+            Form::JsonPath => "path in JSON".into(),
+            Form::Constant => "value".into(),
             Form::Classification => "word".into(),
         }
     }
@@ -111,7 +117,10 @@ impl Form {
             Form::Listen | Form::Broker => ".+:[0-9]+",
             Form::Table => "[^.]+\\.[^.]+",
             Form::FieldType => {
-                "boolean|int|long|float|double|string|bytes|decimal\\([0-9]+,[0-9]+\\)|date|timestamp|local-timestamp|time|uuid|json|enum|record"
+                "boolean|int|long|float|double|string|bytes|decimal\\([0-9]+,[0-9]+\\)|date|timestamp|local-timestamp|time|uuid|json|enum|record|array"
+            }
+            Form::ItemType => {
+                "boolean|int|long|float|double|string|bytes|decimal\\([0-9]+,[0-9]+\\)|date|timestamp|local-timestamp|time|uuid|json|enum"
             }
             _ => return None,
         })
@@ -120,7 +129,7 @@ impl Form {
     /// Whether the text has this form. No complaint repeats a text that could hold a secret.
     pub(crate) fn check(self, text: &str) -> Result<(), Complaint> {
         match self {
-            Form::Code => Ok(()),
+            Form::Code | Form::Constant => Ok(()),
             Form::Text | Form::Word | Form::Path | Form::Column | Form::Expression => {
                 not_empty(text)
             }
@@ -241,7 +250,15 @@ impl Form {
                     "write schema and table, e.g. `public.ordr_hdr`, as the catalogue spells them",
                 )),
             },
-            Form::FieldType => field_type(text),
+            Form::FieldType => field_type(text, &["enum", "record", "array"]),
+            Form::ItemType => field_type(text, &["enum"]),
+            Form::JsonPath => match onramp_expression::JsonPath::parse(text) {
+                Ok(_) => Ok(()),
+                Err(why) => Err(bad(
+                    format!("`{text}` is no path in JSON: {why}"),
+                    "write names with dots between and places in brackets, e.g. `customer.id` or `lines[0].sku`",
+                )),
+            },
             Form::Classification => {
                 not_empty(text)?;
                 classification(text)
@@ -336,15 +353,16 @@ fn classification(text: &str) -> Result<(), Complaint> {
     }
 }
 
-fn field_type(text: &str) -> Result<(), Complaint> {
-    if scalar(text).is_some() || matches!(text, "enum" | "record") {
+/// A type of one value, or one of these words.
+fn field_type(text: &str, more: &'static [&'static str]) -> Result<(), Complaint> {
+    if scalar(text).is_some() || more.contains(&text) {
         return Ok(());
     }
-    if text == "array" {
+    if matches!(text, "record" | "array") {
         return Err(Complaint::new(
-            &files::NOT_BUILT,
-            "`type: array` is part of the language but not built yet",
-            "leave the field out for now; no source carries lists yet",
+            &files::UNKNOWN_WORD,
+            format!("an array's elements cannot be of the type `{text}`"),
+            "give each element one value; what has parts is carried whole by `type: json`",
         ));
     }
     if text == "decimal" || text.starts_with("decimal(") {
@@ -354,11 +372,14 @@ fn field_type(text: &str) -> Result<(), Complaint> {
             "write `decimal(PRECISION,SCALE)` in quotes and without spaces, e.g. \"decimal(12,2)\"",
         ));
     }
-    let remedy = match of_a_database(text) {
+    let meant = of_a_database(text)
+        .filter(|meant| !matches!(*meant, "record" | "array") || more.contains(meant));
+    let remedy = match meant {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => {
             let all = Scalar::WORDS.iter().copied();
-            suggestion(text, all.chain(["decimal(12,2)", "enum", "record"]))
+            let all = all.chain(["decimal(12,2)"]);
+            suggestion(text, all.chain(more.iter().copied()))
         }
     };
     Err(Complaint::new(
@@ -383,6 +404,7 @@ fn of_a_database(word: &str) -> Option<&'static str> {
         "timestamptz" => "timestamp",
         "jsonb" => "json",
         "struct" | "object" | "map" => "record",
+        "list" => "array",
         _ => return None,
     })
 }

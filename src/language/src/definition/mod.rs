@@ -3,16 +3,18 @@
 //! The tables of this room are read by three: the checker (what may stand in a file), the
 //! reference page and the editors' JSON Schema. Nothing else knows which keys there are.
 
+mod field;
 mod fixtures;
 mod forms;
 mod gateway;
 mod product;
 mod spelling;
 
+pub(crate) use field::{FIELD, ITEMS};
 pub(crate) use fixtures::FIXTURES;
 pub(crate) use forms::{Complaint, Form, suggestion};
 pub(crate) use gateway::GATEWAY;
-pub(crate) use product::{FIELD, PRODUCT};
+pub(crate) use product::PRODUCT;
 pub use spelling::duration;
 pub(crate) use spelling::{avro_name, product_name, scalar, size, table};
 
@@ -113,7 +115,9 @@ pub(crate) enum Value {
     Secret,
     /// A map of fields, each by the table [`FIELD`].
     Fields,
-    /// A map of columns to texts, or to nothing.
+    /// A map that describes an array's elements, by the table [`ITEMS`].
+    Items,
+    /// A map of columns to texts, to lists of them, or to nothing.
     Row,
     /// A map of names to texts, lists and maps, or to nothing.
     Tree,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use onramp_finding::{Finding, Severity, codes::files};
 
@@ -27,6 +27,57 @@ pub(super) fn bounded(path: &Path) -> std::io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
     file.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() <= MAX_BYTES).then_some(bytes))
+}
+
+/// The file that a path names, links resolved: one within the gateway's folder.
+pub(crate) fn inside(folder: &Path, at: &Node, faults: &mut Faults) -> Option<PathBuf> {
+    let name = at.text()?;
+    let outside = Path::new(name)
+        .components()
+        .any(|c| !matches!(c, Component::Normal(_) | Component::CurDir));
+    if outside {
+        faults
+            .error(
+                &files::OUTSIDE,
+                at,
+                format!("`{name}` leads out of the gateway's folder"),
+            )
+            .remedy("write a path below the gateway file's folder, without `..` and without a `/` in front");
+        return None;
+    }
+    let home = folder.canonicalize().ok()?;
+    match home.join(name).canonicalize() {
+        Ok(real) if real.starts_with(&home) => Some(real),
+        Ok(_) => {
+            refuse(name, at, faults);
+            None
+        }
+        Err(_) => {
+            let remedy = match beside(&home, name) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "check it; it is relative to the gateway file's folder".to_owned(),
+            };
+            faults
+                .error(&files::NO_FILES, at, format!("there is no file `{name}`"))
+                .remedy(remedy);
+            None
+        }
+    }
+}
+
+/// The file of the same folder whose name is nearest.
+fn beside(home: &Path, name: &str) -> Option<String> {
+    let (folder, last) = name.rsplit_once('/').unwrap_or(("", name));
+    let entries = std::fs::read_dir(home.join(folder)).ok()?;
+    let names: Vec<String> = entries
+        .take(MAX_ENTRIES)
+        .filter_map(|e| e.ok()?.file_name().into_string().ok())
+        .collect();
+    let near = crate::nearest(last, names.iter().map(String::as_str))?;
+    Some(match folder {
+        "" => near.to_owned(),
+        folder => format!("{folder}/{near}"),
+    })
 }
 
 /// The product files, each once, with the names that findings show.

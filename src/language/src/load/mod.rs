@@ -19,6 +19,7 @@ use crate::read::{self, Surroundings, Within};
 use crate::yaml::{self, Content, MAX_BYTES, Node};
 use crate::{Fixtures, Gateway, Product};
 
+pub(crate) use folder::inside;
 pub use overlay::Overrides;
 
 /// A gateway that was read without an error.
@@ -99,6 +100,7 @@ pub fn read(path: &Path, overrides: &Overrides) -> Reading {
         keys: &keys,
         drafts: root.text_at(&["drafts"]) == Some("true"),
         within: Within::Entity,
+        folder,
     };
     let mut products: Vec<Product> = Vec::new();
     let mut names: HashMap<String, String> = HashMap::new();
@@ -189,50 +191,44 @@ fn fixtures_name_products(names: &HashMap<String, String>, reading: &mut Reading
     }
 }
 
-/// Reads a file into a tree; its faults are added. None where there is nothing to go on with.
-fn open(path: &Path, name: &str, findings: &mut Vec<Finding>) -> Option<(Arc<SourceFile>, Node)> {
+/// A file's text, or why there is none. A byte order mark is no part of it.
+pub(crate) fn text_of(path: &Path, name: &str) -> Result<String, Box<Finding>> {
     let whole = |code, message: String| Finding::error(code, Place::Path(name.to_owned()), message);
     let bytes = match folder::bounded(path) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => {
-            findings.push(
-                whole(
-                    &files::BOUNDS,
-                    format!("the file is longer than {} KiB", MAX_BYTES >> 10),
-                )
-                .remedy("split it into several files"),
-            );
-            return None;
+            let message = format!("the file is longer than {} KiB", MAX_BYTES >> 10);
+            let finding = whole(&files::BOUNDS, message);
+            return Err(Box::new(finding.remedy("split it into several files")));
         }
         Err(e) => {
-            findings.push(
-                whole(
-                    &files::UNREADABLE,
-                    format!("the file {} cannot be read", path.display()),
-                )
-                .because(e.to_string())
-                .remedy("check the path, the permissions and, in a container, that it is mounted"),
-            );
-            return None;
+            let message = format!("the file {} cannot be read", path.display());
+            let finding = whole(&files::UNREADABLE, message).because(e.to_string());
+            let remedy = "check the path, the permissions and, in a container, that it is mounted";
+            return Err(Box::new(finding.remedy(remedy)));
         }
     };
-    let text = match String::from_utf8(bytes) {
-        Ok(text) => text,
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned()),
         Err(e) => {
             let at = e.utf8_error().valid_up_to();
-            findings.push(
-                whole(
-                    &files::UNREADABLE,
-                    format!("the file {name} is not UTF-8 text"),
-                )
-                .because(format!("byte {} is not", at + 1))
-                .remedy("save it as UTF-8"),
-            );
+            let message = format!("the file {name} is not UTF-8 text");
+            let finding = whole(&files::UNREADABLE, message);
+            let finding = finding.because(format!("byte {} is not", at + 1));
+            Err(Box::new(finding.remedy("save it as UTF-8")))
+        }
+    }
+}
+
+/// Reads a file into a tree; its faults are added. None where there is nothing to go on with.
+fn open(path: &Path, name: &str, findings: &mut Vec<Finding>) -> Option<(Arc<SourceFile>, Node)> {
+    let text = match text_of(path, name) {
+        Ok(text) => text,
+        Err(finding) => {
+            findings.push(*finding);
             return None;
         }
     };
-    // A byte order mark is no part of the text.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
     let (root, found) = yaml::parse(&text);
     let mut shown = yaml::mask(&text, root.as_ref());
     if shown.is_empty() {

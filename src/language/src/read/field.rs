@@ -3,12 +3,12 @@
 use onramp_finding::codes::files;
 
 use super::product::Surroundings;
-use super::source;
+use super::{lookup, source};
 use crate::definition::{avro_name, scalar};
 use crate::faults::Faults;
 use crate::suggest::nearest;
 use crate::yaml::{Entry, Node};
-use crate::{Field, Otherwise, Protect, Scalar, Shape, Spanned};
+use crate::{Field, Lookup, Otherwise, Protect, Scalar, Shape, Source, Spanned};
 
 /// The fields of a map, without those that could not be read.
 pub(crate) fn fields(node: &Node, around: &Surroundings<'_>, faults: &mut Faults) -> Vec<Field> {
@@ -132,7 +132,13 @@ fn misfit(
         _ => None,
     };
     let record = matches!(shape, Shape::Record { .. });
+    let array = matches!(shape, Shape::Array { .. });
     match protect {
+        Protect::Hmac(_) | Protect::Encrypt(_) | Protect::Mask { .. } if array => Some((
+            format!("`{name}` is an array, and has no text of its own"),
+            "a text takes the value's place",
+            "`drop` it: elements are not protected one by one",
+        )),
         Protect::Hmac(_)
             if !matches!(scalar, Some(Scalar::String | Scalar::Uuid | Scalar::Json)) =>
         {
@@ -177,8 +183,14 @@ fn shape(
                 fields: fields(inside, around, faults),
             })
         }
-        // Refused by name while the file was checked.
-        "array" => None,
+        "array" => {
+            let source = source::source(entry, word, around.within, faults);
+            let items = items(entry, around, faults)?;
+            Some(Shape::Array {
+                items: Box::new(items),
+                source: source?,
+            })
+        }
         "enum" => {
             let source = source::source(entry, word, around.within, faults);
             let (values, default, otherwise) = enumeration(node, optional, faults)?;
@@ -191,12 +203,86 @@ fn shape(
         }
         _ => {
             let source = source::source(entry, word, around.within, faults);
+            let scalar = scalar(word)?;
+            let lookup = lookup(node, scalar, optional, source.as_ref(), around, faults);
             Some(Shape::Scalar {
-                r#type: faults.spanned(type_node, scalar(word)?),
+                r#type: faults.spanned(type_node, scalar),
                 source: source?,
+                lookup,
             })
         }
     }
+}
+
+/// What each element of an array is, as a field of the array's name.
+fn items(entry: &Entry, around: &Surroundings<'_>, faults: &mut Faults) -> Option<Field> {
+    let Some(node) = entry.value.get("items") else {
+        let around = &entry.value;
+        // Another kind of array, of which it was told that it is not built.
+        if around.get("each").is_none() && !crate::check::misspelt(around, "items") {
+            let (example, path) = (Some("{ type: string }"), format!("fields.{}", entry.key));
+            crate::check::missing_at(around, "items", example, "", &path, faults);
+        }
+        return None;
+    };
+    let type_node = node.get("type")?;
+    let word = type_node.text()?;
+    let optional = node.text_at(&["optional"]) == Some("true");
+    let parse = source::parse(node, word, faults);
+    let source = Source::Item { parse };
+    let shape = match word {
+        "enum" => {
+            let (values, default, otherwise) = enumeration(node, optional, faults)?;
+            Shape::Enum {
+                values,
+                default,
+                otherwise,
+                source,
+            }
+        }
+        _ => {
+            let scalar = scalar(word)?;
+            Shape::Scalar {
+                r#type: faults.spanned(type_node, scalar),
+                lookup: lookup(node, scalar, optional, Some(&source), around, faults),
+                source,
+            }
+        }
+    };
+    Some(Field {
+        name: faults.spanned(&entry.key_node(), entry.key.clone()),
+        doc: None,
+        optional,
+        classification: None,
+        protect: None,
+        shape,
+    })
+}
+
+/// The lookup of a field or an element, which takes codes as they are.
+fn lookup(
+    node: &Node,
+    scalar: Scalar,
+    optional: bool,
+    source: Option<&Source>,
+    around: &Surroundings<'_>,
+    faults: &mut Faults,
+) -> Option<Lookup> {
+    let at = node.get("lookup")?;
+    let beside = match source {
+        Some(Source::Constant(_)) => "value",
+        Some(Source::Column { parse: Some(_), .. } | Source::Item { parse: Some(_) }) => "parse",
+        _ => return lookup::lookup(node, scalar, optional, around, faults),
+    };
+    faults
+        .error(
+            &files::LOOKUP,
+            at,
+            format!("`lookup` stands beside `{beside}`"),
+        )
+        .because("a lookup says by itself which value a code gives")
+        .remedy("keep one of the two");
+    None
 }
 
 type Enumeration = (

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::definition::{FIXTURES, product_name, scalar};
 use crate::faults::Faults;
-use crate::fixtures::{Expected, Fixtures, Given, Row, Test};
+use crate::fixtures::{Cell, Expected, Fixtures, Given, Row, Test};
 use crate::yaml::{Content, Node};
 
 /// The fixtures; none where something that they need is missing.
@@ -141,9 +141,17 @@ fn row(node: &Node, faults: &Faults) -> Row {
         .iter()
         .map(|e| {
             let column = faults.spanned(&e.key_node(), e.key.clone());
-            (column, text(&e.value, faults))
+            (column, cell(&e.value, faults))
         })
         .collect()
+}
+
+/// What a column holds; a list is an array's.
+fn cell(node: &Node, faults: &Faults) -> Cell {
+    match &node.content {
+        Content::List(items) => Cell::List(items.iter().map(|i| text(i, faults)).collect()),
+        _ => text(node, faults).map_or(Cell::Null, Cell::Text),
+    }
 }
 
 /// A value's text; None for nothing, and for a `null` or `~` that is not quoted.

@@ -5,6 +5,7 @@ mod events;
 mod field;
 mod fixtures;
 mod gateway;
+mod lookup;
 mod product;
 mod source;
 

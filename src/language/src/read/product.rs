@@ -1,5 +1,7 @@
 //! A product file's struct, and the rules across its keys.
 
+use std::path::Path;
+
 use onramp_finding::{
     Finding, Severity,
     codes::{discovery, files, protection::KEY_FIELD_PROTECTION},
@@ -28,6 +30,8 @@ pub(crate) struct Surroundings<'g> {
     pub(crate) drafts: bool,
     /// What expressions speak of.
     pub(crate) within: Within,
+    /// The gateway file's folder, in which its files stand.
+    pub(crate) folder: &'g Path,
 }
 
 /// The product; none where something that it needs is missing.
@@ -345,6 +349,7 @@ pub(super) fn unfit(field: &Field) -> Option<String> {
     }
     match &field.shape {
         Shape::Record { .. } => Some("it is a record".into()),
+        Shape::Array { .. } => Some("it is an array".into()),
         Shape::Scalar { r#type, .. } => match r#type.value {
             Scalar::Float | Scalar::Double => {
                 Some("a float has no one spelling for one value".into())

@@ -1,18 +1,19 @@
 //! Where a field's value comes from, and how a text becomes a date or time.
 
 use jiff::tz::TimeZone;
-use onramp_expression::{Type, Variables};
+use onramp_expression::{JsonPath, Type, Variables};
 use onramp_finding::{
     Finding,
     codes::{expression, files},
 };
 
+use super::lookup;
 use crate::definition::scalar;
 use crate::faults::Faults;
 use crate::yaml::{Entry, Node};
 use crate::{Ambiguous, Moment, Parse, Scalar, Source, Spanned, TimeFormat};
 
-/// The source of a field of some type; exactly one of `from` and `expr`.
+/// The source of a field of some type: exactly one of `from`, `expr` and `value`.
 pub(crate) fn source(
     entry: &Entry,
     word: &str,
@@ -20,58 +21,143 @@ pub(crate) fn source(
     faults: &mut Faults,
 ) -> Option<Source> {
     let node = &entry.value;
-    match (node.get("from"), node.get("expr")) {
-        (Some(_), Some(expr)) => {
+    let keys: &[&str] = match word {
+        "array" => &["from"],
+        "enum" => &["from", "expr"],
+        _ => &["from", "expr", "value"],
+    };
+    let said: Vec<&str> = keys
+        .iter()
+        .copied()
+        .filter(|key| node.get(key).is_some())
+        .collect();
+    match said[..] {
+        [] => {
+            none_said(entry, keys, faults);
+            None
+        }
+        ["from"] => from(node, word, faults),
+        ["expr"] => {
+            only_beside_from(node, &["parse", "zone", "ambiguous", "at"], "expr", faults);
+            let expression = node.get("expr")?;
+            let text = faults.spanned(expression, expression.text()?.to_owned());
+            // A lookup takes codes, as an enum does.
+            let coded = node.get("lookup").is_some();
+            let (wanted, remedy) = gives(if coded { "enum" } else { word });
+            self::expression(&text, within, wanted, remedy, faults);
+            Some(Source::Expression(text))
+        }
+        ["value"] => {
+            only_beside_from(node, &["parse", "zone", "ambiguous", "at"], "value", faults);
+            let at = node.get("value")?;
+            let constant = lookup::constant(at, scalar(word)?, faults)?;
+            Some(Source::Constant(faults.spanned(at, constant)))
+        }
+        [first, second, ..] => {
+            let at = node.get(second)?;
             faults
                 .error(
                     &files::FIELD_SOURCE,
-                    expr,
-                    format!("`{}` has both `from` and `expr`", entry.key),
+                    at,
+                    format!("`{}` has both `{first}` and `{second}`", entry.key),
                 )
                 .because("a value comes from exactly one of them")
                 .remedy("keep one of the two");
             None
         }
-        // What was meant to be one of them has a finding of its own.
-        (None, None)
-            if crate::check::misspelt(node, "from") || crate::check::misspelt(node, "expr") =>
-        {
-            None
-        }
-        (None, None) => {
-            faults
-                .error(
-                    &files::FIELD_SOURCE,
-                    &entry.key_node(),
-                    format!("`{}` has neither `from` nor `expr`", entry.key),
-                )
-                .because("nothing says where its value comes from")
-                .remedy("add `from: COLUMN`, or `expr: EXPRESSION`");
-            None
-        }
-        (None, Some(expression)) => {
-            for key in ["parse", "zone", "ambiguous"] {
-                if let Some(at) = node.get(key) {
-                    faults
-                        .error(
-                            &files::PARSE,
-                            at,
-                            format!("`{key}` does not belong beside `expr`"),
-                        )
-                        .because("it says how a column's text is read")
-                        .remedy("use `from`, or remove it");
-                }
-            }
-            let text = faults.spanned(expression, expression.text()?.to_owned());
-            let (wanted, remedy) = gives(word);
-            self::expression(&text, within, wanted, remedy, faults);
-            Some(Source::Expression(text))
-        }
-        (Some(column), None) => Some(Source::Column {
-            column: faults.spanned(column, column.text()?.to_owned()),
-            parse: parse(node, word, faults),
-        }),
+        [_] => None,
     }
+}
+
+fn none_said(entry: &Entry, keys: &[&str], faults: &mut Faults) {
+    // What was meant to be one of them, or takes its place, has a finding of its own.
+    if entry.value.get("each").is_some() {
+        return;
+    }
+    if keys
+        .iter()
+        .any(|key| crate::check::misspelt(&entry.value, key))
+    {
+        return;
+    }
+    let (message, remedy) = match keys {
+        ["from"] => (
+            format!("`{}` has no `from`", entry.key),
+            "add `from: COLUMN`",
+        ),
+        ["from", "expr"] => (
+            format!("`{}` has neither `from` nor `expr`", entry.key),
+            "add `from: COLUMN`, or `expr: EXPRESSION`",
+        ),
+        _ => (
+            format!("`{}` has none of `from`, `expr` and `value`", entry.key),
+            "add `from: COLUMN`, `expr: EXPRESSION`, or `value: CONSTANT`",
+        ),
+    };
+    faults
+        .error(&files::FIELD_SOURCE, &entry.key_node(), message)
+        .because("nothing says where its value comes from")
+        .remedy(remedy);
+}
+
+/// Refuses keys that say how a column's value is read.
+fn only_beside_from(node: &Node, keys: &[&str], beside: &str, faults: &mut Faults) {
+    for key in keys {
+        let Some(at) = node.get(key) else { continue };
+        let (code, reason) = match *key {
+            "at" => (
+                &files::JSON_PATH,
+                "it says where in a column's JSON the value stands",
+            ),
+            _ => (&files::PARSE, "it says how a column's text is read"),
+        };
+        let remedy = match (*key, beside) {
+            ("at", "expr") => {
+                "use `from`, or e.g. `jsonString(row.COLUMN, \"path\")` in the expression"
+            }
+            _ => "use `from`, or remove it",
+        };
+        faults
+            .error(
+                code,
+                at,
+                format!("`{key}` does not belong beside `{beside}`"),
+            )
+            .because(reason)
+            .remedy(remedy);
+    }
+}
+
+fn from(node: &Node, word: &str, faults: &mut Faults) -> Option<Source> {
+    let column = node.get("from")?;
+    let at = node.get("at");
+    if let Some(at) = at.filter(|_| matches!(word, "bytes" | "float")) {
+        let (reason, remedy) = match word {
+            "bytes" => ("JSON has no bytes", "make the field a `string`"),
+            _ => (
+                "a float has fewer digits than JSON's numbers",
+                "make the field a `double` or a `decimal(p,s)`",
+            ),
+        };
+        faults
+            .error(
+                &files::JSON_PATH,
+                at,
+                format!("no {word} can be opened in JSON"),
+            )
+            .because(reason)
+            .remedy(remedy);
+        return None;
+    }
+    Some(Source::Column {
+        column: faults.spanned(column, column.text()?.to_owned()),
+        // One that cannot be read was told while the file was checked.
+        at: match at {
+            None => None,
+            Some(at) => Some(faults.spanned(at, JsonPath::parse(at.text()?).ok()?)),
+        },
+        parse: parse(node, word, faults),
+    })
 }
 
 /// Where an expression stands, which says what it may speak of.
@@ -160,7 +246,7 @@ fn gives(word: &str) -> (&'static [Type], &'static str) {
     (scalar.from_expressions(), remedy)
 }
 
-fn parse(node: &Node, word: &str, faults: &mut Faults) -> Option<Parse> {
+pub(crate) fn parse(node: &Node, word: &str, faults: &mut Faults) -> Option<Parse> {
     let moment = Moment::of_type(word)?;
     let Some(format) = node.get("parse") else {
         for key in ["zone", "ambiguous"] {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::definition::{Cases, FIELD, FIXTURES, GATEWAY, Key, PRODUCT, Value, Word};
+use crate::definition::{Cases, FIELD, FIXTURES, GATEWAY, ITEMS, Key, PRODUCT, Value, Word};
 
 /// docs/reference.md.
 pub fn reference() -> String {
@@ -24,6 +24,8 @@ pub fn reference() -> String {
     cases(&mut out, &PRODUCT, "Every product");
     out.push_str("\n## Fields\n\nA field's `type` decides which keys may stand beside it.\n");
     cases(&mut out, &FIELD, "Every field");
+    out.push_str("\n## Items\n\nAn array's `items` say what each element is.\n");
+    cases(&mut out, &ITEMS, "Every element");
     out.push_str("\n## Fixtures file\n\nTests of a product's mapping, beside its file: `onramp test`, docs/test.md.\n");
     table(&mut out, &mut FIXTURES.iter());
     within(&mut out, FIXTURES, "");
@@ -133,7 +135,8 @@ fn title(value: Value) -> String {
         Value::Named(name, inside) => format!("map: {} to {}", name.title(), title(*inside)),
         Value::Secret => "`{ env: NAME }` or `{ file: PATH }`".into(),
         Value::Fields => "map: field to [its description](#fields)".into(),
-        Value::Row => "map: column to text, or nothing".into(),
+        Value::Items => "map: [what each element is](#items)".into(),
+        Value::Row => "map: column to text, to a list of texts, or nothing".into(),
         Value::Tree => "map: field to text, nothing, list or map".into(),
         Value::Later => String::new(),
     }

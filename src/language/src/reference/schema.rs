@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::definition::{Case, Cases, FIELD, Form, GATEWAY, Key, PRODUCT, Value, Word};
+use crate::definition::{Case, Cases, FIELD, Form, GATEWAY, ITEMS, Key, PRODUCT, Value, Word};
 
 /// docs/onramp.schema.json.
 pub fn schema() -> String {
@@ -18,6 +18,7 @@ pub fn schema() -> String {
             "product": cases(&PRODUCT),
             "fields": named(Form::FieldName, json!({ "$ref": "#/$defs/field" })),
             "field": cases(&FIELD),
+            "items": cases(&ITEMS),
             "secret": {
                 "type": "object",
                 "description": "Where a secret is; never the secret itself.",
@@ -83,8 +84,9 @@ fn value(value: Value) -> Json {
         Value::Named(form, inside) => named(form, self::value(*inside)),
         Value::Secret => json!({ "$ref": "#/$defs/secret" }),
         Value::Fields => json!({ "$ref": "#/$defs/fields" }),
+        Value::Items => json!({ "$ref": "#/$defs/items" }),
         Value::Row => {
-            json!({ "type": "object", "additionalProperties": { "type": ["string", "number", "boolean", "null"] } })
+            json!({ "type": "object", "additionalProperties": { "type": ["string", "number", "boolean", "null", "array"] } })
         }
         Value::Tree => json!({ "type": "object" }),
         Value::Later => json!({ "not": {} }),
@@ -96,7 +98,7 @@ fn text(form: Form) -> Json {
         Form::Boolean => json!({ "type": "boolean" }),
         Form::Integer(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
         // A text is taken as it stands, so a number or a date without quotes is one, too.
-        Form::Text => json!({ "type": ["string", "number", "boolean"] }),
+        Form::Text | Form::Constant => json!({ "type": ["string", "number", "boolean"] }),
         _ => match form.pattern() {
             Some(pattern) => json!({ "type": "string", "pattern": format!("^({pattern})$") }),
             None => json!({ "type": "string", "minLength": 1 }),
@@ -161,7 +163,15 @@ fn cases(cases: &'static Cases) -> Json {
 fn across_keys(keys: &[&Key], schema: &mut Json) {
     let has = |name: &str| keys.iter().any(|k| k.name == name);
     if has("from") && has("expr") {
-        schema["oneOf"] = json!([{ "required": ["from"] }, { "required": ["expr"] }]);
+        let sources = ["from", "expr", "value"].into_iter().filter(|n| has(n));
+        let sources: Vec<Json> = sources.map(|n| json!({ "required": [n] })).collect();
+        schema["oneOf"] = json!(sources);
+    }
+    if has("at") {
+        schema["dependentRequired"] = json!({ "at": ["from"] });
+    }
+    if has("items") {
+        schema["required"] = json!(["type", "from", "items"]);
     }
     if has("classification") {
         schema["if"] = json!({

@@ -13,20 +13,35 @@ use onramp_translator::{Encoding, Mapped, TableMapping, Translator};
 
 /// Reads a product: `head` holds lines between description and fields, `fields` the fields.
 pub(crate) fn product(head: &str, fields: &str) -> Product {
-    let folder = tempfile::tempdir().unwrap();
-    let gateway = "gateway: shop\nsource:\n  type: postgres\n  url: postgres://o@127.0.0.1:1/shop\n  password: { env: P }\n\
-         kafka:\n  brokers: [\"127.0.0.1:1\"]\nregistry: { url: \"http://127.0.0.1:1\" }\n\
-         keys: { pii: { env: K } }\nproducts: [\"p.yaml\"]\n";
+    product_with(head, fields, &[])
+}
+
+/// The same beside more files of its gateway.
+pub(crate) fn product_with(head: &str, fields: &str, files: &[(&str, &str)]) -> Product {
     let indented: String = fields
         .trim()
         .lines()
         .map(|line| format!("  {line}\n"))
         .collect();
+    of_kind(
+        "entity",
+        &format!("{}\nfields:\n{indented}", head.trim()),
+        files,
+    )
+}
+
+/// A product of a kind, whose keys after its description are these.
+pub(crate) fn of_kind(kind: &str, keys: &str, files: &[(&str, &str)]) -> Product {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let gateway = "gateway: shop\nsource:\n  type: postgres\n  url: postgres://o@127.0.0.1:1/shop\n  password: { env: P }\n\
+         kafka:\n  brokers: [\"127.0.0.1:1\"]\nregistry: { url: \"http://127.0.0.1:1\" }\n\
+         keys: { pii: { env: K } }\nproducts: [\"p.yaml\"]\n";
     let text = format!(
         "product: commerce.orders.v1\nstatus: active\nowner: {{ team: t, contact: t@shop.test }}\n\
-         description: Orders.\nsla: {{ tier: 1, freshness: 5s, retention: forever }}\nkind: entity\n\
-         {}\nfields:\n{indented}",
-        head.trim()
+         description: Orders.\nsla: {{ tier: 1, freshness: 5s, retention: forever }}\nkind: {kind}\n{keys}"
     );
     std::fs::write(folder.path().join("onramp.yaml"), gateway).unwrap();
     std::fs::write(folder.path().join("p.yaml"), text).unwrap();
@@ -79,6 +94,20 @@ pub(crate) fn table(columns: Vec<Column>) -> TableDescription {
 
 /// A cell of a test's row; None is a value that the log left out.
 pub(crate) type Given<'v> = Option<Value<'v>>;
+
+/// A row of these cells, and of a list of such elements behind them.
+pub(crate) fn with_list(
+    cells: &[Given<'_>],
+    of: &ValueType,
+    elements: &[Option<Value<'_>>],
+) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for cell in cells {
+        plain::push(&mut bytes, *cell);
+    }
+    plain::push_list(&mut bytes, of, elements);
+    bytes
+}
 
 /// A batch in the making.
 pub(crate) struct Log(pub(crate) Batch);
@@ -142,6 +171,18 @@ impl Log {
             table: TableId(0),
             operation,
             before,
+            after,
+        }));
+        self
+    }
+
+    /// An insert of a row in bytes.
+    pub(crate) fn insert_bytes(&mut self, after: &[u8]) -> &mut Self {
+        let after = Some(self.bytes(after));
+        self.0.items.push(Item::Change(Change {
+            table: TableId(0),
+            operation: Operation::Insert,
+            before: None,
             after,
         }));
         self
