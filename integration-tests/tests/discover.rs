@@ -200,7 +200,7 @@ fn what_was_understood(scenario: &Scenario) {
         "odd-types.yaml",
         &[
             "(column pt) is left out",
-            "(column tags) is left out",
+            "tags: { type: array, from: tags, items: { type: string }",
             "\"decimal(38,",
             "\"low\": LOW",
         ],
