@@ -19,8 +19,8 @@ use crate::{operate, plan, terminal};
   onramp plan --format json | jq -r .plan
   onramp run --plan 3f9a1c20b7d4e865
 
-Exit codes: 0 planned, 1 run would refuse, 64 wrong usage or an unreadable gateway file,
-66 source, 67 broker, 68 registry out of reach.")]
+Exit codes: 0 planned, 1 run would refuse, 64 wrong usage or an unreadable
+gateway file, 66 source, 67 broker, 68 registry out of reach.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     files: Files,
