@@ -16,7 +16,6 @@ mod node;
 mod operator;
 mod scope;
 mod scratch;
-mod suggest;
 mod survey;
 mod syntax;
 mod text;

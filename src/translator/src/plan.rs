@@ -13,8 +13,8 @@ use crate::contract;
 use crate::conversion::{self, Refused};
 use crate::convert::Convert;
 use crate::enumeration::Codes;
-use crate::names::nearest;
 use crate::step::{Origin, Pseudonymiser, Step};
+use onramp_finding::nearest;
 
 /// A key field's step, with what the checks of keys ask of it.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use super::spelling::{
     avro_name, duration, gateway_name, product_name, scalar, secret_name, size, slot_name, table,
 };
 use crate::product::Scalar;
-use crate::suggest::nearest;
+use onramp_finding::nearest;
 
 /// The form of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
