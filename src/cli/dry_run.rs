@@ -69,6 +69,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         // To look at a draft is what this is for.
         findings.retain(|f| f.code != &files::UNPUBLISHED_DRAFT);
         let products = chosen(arguments, gateway, &reading.refused, &mut findings);
+        // None of what was named can be looked at: there is nothing to ask a server about.
+        if products.is_empty() && !arguments.products.is_empty() {
+            return arguments.report.end(&findings, Map::new(), "");
+        }
         let wishes = Wishes {
             rows: match arguments.all {
                 true => Rows::All,

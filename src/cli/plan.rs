@@ -45,9 +45,17 @@ fn planned(report: Report, reading: &Reading, gateway: &Gateway) -> ExitCode {
         Ok(runtime) => runtime,
         Err(failure) => return report::failed(report.format, &failure),
     };
-    let mut plan = runtime.block_on(plan::look(gateway, true));
+    let shown = terminal::Progress::default();
+    let mut plan = runtime.block_on(plan::look(gateway, true, Some(&shown)));
+    shown.clear();
     plan.findings.splice(0..0, reading.findings.clone());
-    report.tell(&plan.findings, plan.json(), &plan.text(terminal::width()));
+    let text = plan.text(terminal::width());
+    // A first line is not empty.
+    let text = match plan.findings.is_empty() {
+        true => text.trim_start(),
+        false => &text,
+    };
+    report.tell(&plan.findings, plan.json(), text);
     match plan.out_of_reach {
         Some(unasked) => ExitCode::from(unasked.kind.exit_code()),
         None => report.code(&plan.findings),

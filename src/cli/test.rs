@@ -72,7 +72,8 @@ fn tested(arguments: &Arguments, reading: &Reading, gateway: &Gateway) -> ExitCo
             findings.extend(found(fixtures, tested, arguments.update));
         }
     }
-    shown.push_str(&counted.line());
+    let faults = onramp_finding::any_error(&findings);
+    shown.push_str(&counted.line(faults));
     let mut more = Map::new();
     more.insert("passed".to_owned(), json!(counted.passed));
     more.insert("failed".to_owned(), json!(counted.failed));
@@ -104,8 +105,13 @@ impl Counted {
         }
     }
 
-    fn line(&self) -> String {
-        let word = if self.failed > 0 { "FAILED" } else { "ok" };
+    /// `faults`: something could not be tested at all.
+    fn line(&self, faults: bool) -> String {
+        let word = if faults || self.failed > 0 {
+            "FAILED"
+        } else {
+            "ok"
+        };
         let updated = match self.updated {
             0 => String::new(),
             n => format!("; {n} updated"),

@@ -3,12 +3,11 @@
 use super::diff::Difference;
 use super::fields::FieldInfo;
 use super::judge::Looked;
-use super::page::Page;
 use super::profile::FieldProfile;
 use super::schemas::Schema;
 use super::tally::{Group, Sample, Tally};
 use super::{ProductSeen, RowsSeen, Seen};
-use crate::terminal::grouped;
+use crate::terminal::{Page, grouped};
 
 /// Where values begin.
 const INDENT: usize = 12;

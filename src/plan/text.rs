@@ -1,7 +1,7 @@
 //! A plan for people.
 
 use super::{Area, Does, Fate, Plan, PlannedProduct, Rows, Step};
-use crate::terminal::{bytes, duration, grouped, labelled};
+use crate::terminal::{bytes, duration, grouped, labelled, shown};
 
 pub(super) fn text(plan: &Plan, columns: usize) -> String {
     let mut out = String::new();
@@ -19,7 +19,10 @@ pub(super) fn text(plan: &Plan, columns: usize) -> String {
             product(&mut out, planned, columns);
         }
     }
-    statements(&mut out, plan, columns);
+    // Of a plan that is refused there is nothing to do beforehand.
+    if plan.hash.is_some() || plan.out_of_reach.is_some() {
+        statements(&mut out, plan, columns);
+    }
     let steps = !out.is_empty();
     out.push_str(if steps { "\n" } else { "" });
     labelled(&mut out, "", &closing(plan), columns);
@@ -141,7 +144,7 @@ fn statement_words(statement: &str) -> Vec<String> {
             Some(open) if open == c => quote = None,
             _ => {}
         }
-        word.push(if c.is_control() { '\u{fffd}' } else { c });
+        word.push(shown(c));
     }
     words.push(word);
     words
@@ -175,7 +178,10 @@ mod tests {
         let statement = r#"CREATE PUBLICATION "a  b" FOR TABLE ONLY "public"."it's one, long name", ONLY "s"."t" WITH (publish = 'insert, update')"#;
         let lines = statement_in_lines(statement, 40);
         assert!(lines.lines().all(|l| l.chars().count() <= 50), "{lines}");
-        assert!(lines.contains(r#""public"."it's one, long name","#), "{lines}");
+        assert!(
+            lines.contains(r#""public"."it's one, long name","#),
+            "{lines}"
+        );
         assert!(lines.contains("'insert, update');"), "{lines}");
         let whole: Vec<&str> = lines.lines().map(str::trim).collect();
         assert_eq!(whole.join(" "), format!("{statement};"));

@@ -146,7 +146,7 @@ fn discovered(arguments: &Arguments, setting: &Setting) -> Result<ExitCode, Fail
         .enable_all()
         .build()
         .map_err(|e| Failure::internal(&running::INTERNAL, format!("no runtime: {e}")))?;
-    let mut line = terminal::Progress::default();
+    let line = terminal::Progress::default();
     let looked = runtime.block_on(discover::look(&*connector, &wanted, &mut |at, of, name| {
         line.say(&format!("looking at table {at} of {of}: {name}"));
     }));
