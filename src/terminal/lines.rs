@@ -15,6 +15,16 @@ pub(crate) fn wrapped(indent: usize, text: &str, columns: usize) -> String {
     out
 }
 
+/// A text to the letter, blanks too, each line behind so many blanks.
+pub(crate) fn to_the_letter(indent: usize, text: &str, columns: usize) -> String {
+    let letters: Vec<char> = text.chars().map(shown).collect();
+    let lines = letters.chunks(columns.saturating_sub(indent).max(ROOM_MIN));
+    let lines = lines.map(|line| line.iter().collect::<String>());
+    lines
+        .map(|line| format!("{}{line}\n", " ".repeat(indent)))
+        .collect()
+}
+
 /// A beginning and the words of a text, further lines behind so many blanks. What is told may come
 /// from a server: nothing that a terminal would obey is passed on. A word that fits no line is cut.
 fn flow(out: &mut String, first: &str, indent: usize, text: &str, columns: usize) {
@@ -115,5 +125,15 @@ mod tests {
         let second = text.lines().nth(1);
         assert!(second.is_some_and(|l| l.starts_with("            word")));
         assert!(text.ends_with("\n      word word\n"), "{text}");
+        assert_eq!(
+            to_the_letter(2, "a  b c", 3),
+            "  a  b c\n",
+            "no line is narrower than a word"
+        );
+        let letters = to_the_letter(2, &"ab  ".repeat(12), 40);
+        assert_eq!(
+            letters.lines().map(|l| &l[2..]).collect::<String>(),
+            "ab  ".repeat(12)
+        );
     }
 }
