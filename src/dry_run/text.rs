@@ -258,8 +258,8 @@ fn field(looked: &Looked, field: &FieldInfo, profile: &FieldProfile) -> String {
         text.push_str(&format!(", longest {}", grouped(longest as u64)));
     }
     if profile.ambiguous > 0 {
-        let count = grouped(profile.ambiguous);
-        text.push_str(&format!(", {count} ambiguous local times"));
+        let count = counted(profile.ambiguous, "ambiguous local time");
+        text.push_str(&format!(", {count}"));
     }
     if profile.unlisted > 0 {
         text.push_str(&format!(", {} not listed", grouped(profile.unlisted)));
