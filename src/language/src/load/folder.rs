@@ -73,7 +73,7 @@ fn beside(home: &Path, name: &str) -> Option<String> {
         .take(MAX_ENTRIES)
         .filter_map(|e| e.ok()?.file_name().into_string().ok())
         .collect();
-    let near = crate::nearest(last, names.iter().map(String::as_str))?;
+    let near = onramp_finding::nearest(last, names.iter().map(String::as_str))?;
     Some(match folder {
         "" => near.to_owned(),
         folder => format!("{folder}/{near}"),

@@ -15,9 +15,9 @@ use super::product::Surroundings;
 use crate::faults::Faults;
 use crate::literal::written;
 use crate::load::{inside, text_of};
-use crate::suggest::nearest;
 use crate::yaml::{self, Content, Node};
 use crate::{Constant, Fallback, Lookup, Scalar};
+use onramp_finding::nearest;
 
 /// A code and a value with their places in the file.
 struct Pair {

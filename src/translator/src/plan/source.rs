@@ -8,8 +8,8 @@ use onramp_language::{Field, Scalar, Shape, Source, Spanned};
 use super::Planner;
 use crate::conversion::Refused;
 use crate::lookup::Fixed;
-use crate::names::nearest;
 use crate::step::Origin;
+use onramp_finding::nearest;
 
 /// A resolved source.
 pub(super) struct Resolved {
