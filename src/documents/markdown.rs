@@ -23,7 +23,10 @@ pub(super) fn text(gateway: &Gateway, product: &Product) -> String {
         } else {
             out.push_str("\n## Fields\n");
         }
-        fields(&mut out, record);
+        match record.fields {
+            [] => out.push_str("\nIts fields are its schema's.\n"),
+            _ => fields(&mut out, record),
+        }
         symbols(&mut out, record);
         personal(&mut out, record);
     }
@@ -212,6 +215,11 @@ fn reading(out: &mut String, gateway: &Gateway, product: &Product) {
 ",
     );
     out.push_str(match product.is_entity() {
+        false if product.outbox().is_some() => {
+            "- Each event is a fact that stays true. The record's name says which; its id is in the header
+  `onramp_event_id`, where headers are written. One without a value has none.
+"
+        }
         true => {
             "- From its start the topic holds what there was, and then what changes. The last event of a key is its
   state; a null value (tombstone) says that it is gone.

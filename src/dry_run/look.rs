@@ -318,7 +318,9 @@ impl<'g> Look<'g> {
                 }
             }
             if product.changes.as_ref().is_none_or(|tally| tally.read == 0) {
+                let messages = looked.mapping.table.name.message_prefix().is_some();
                 let how = match (self.wishes.follow, &product.changes) {
+                    _ if messages => "changes of tables are followed alone",
                     (None, _) => "none were followed, `--follow 30s` does",
                     (Some(_), None) => "they were not followed",
                     (Some(_), Some(_)) => "none came meanwhile",

@@ -355,6 +355,7 @@ impl Look<'_> {
             Ok(_) if !changed.is_empty() => (Fate::Refused, None),
             Ok(None) => {
                 let fate = match state {
+                    None if !product.is_entity() => Fate::BeginsAnew,
                     None => Fate::Begins,
                     Some(_) if returns => Fate::Returns,
                     Some(_) if known.mapping_changed => Fate::Kept,

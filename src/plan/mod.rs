@@ -109,6 +109,8 @@ pub(crate) struct PlannedProduct {
 pub(crate) enum Fate {
     /// It is published for the first time.
     Begins,
+    /// The same, of events that rows do not tell: changes from now on do.
+    BeginsAnew,
     /// It was retired, and is published again.
     Returns,
     /// As before; a run over its rows that is not done goes on.
@@ -128,7 +130,7 @@ pub(crate) enum Fate {
 impl Fate {
     fn word(self) -> &'static str {
         match self {
-            Fate::Begins => "begins",
+            Fate::Begins | Fate::BeginsAnew => "begins",
             Fate::Returns => "returns",
             Fate::GoesOn => "goes on",
             Fate::Backfilled => "back-filled",

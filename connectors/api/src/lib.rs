@@ -59,6 +59,7 @@ mod chunk;
 mod connector;
 mod elements;
 mod follow;
+pub mod messages;
 pub mod plain;
 mod survey;
 mod table;

@@ -15,7 +15,10 @@ pub struct Ident {
 
 impl std::fmt::Display for Ident {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}", self.schema, self.table)
+        match self.message_prefix() {
+            Some(prefix) => write!(f, "messages {prefix:?}"),
+            None => write!(f, "{}.{}", self.schema, self.table),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use onramp_connector::{
     Acquired, ChunkTable, Connector, Follow, FollowRequest, Ident, Instance, KeptLog, Lacking,
     PlannedStep, Position, PrepareRequest, Prepared, SourceIdentity, Surveyor, TableDescription,
-    TableReader, Visibility, WaitsFor,
+    TableReader, Visibility, WaitsFor, messages,
 };
 use onramp_finding::codes::source as codes;
 use onramp_finding::{Failure, Finding, Kind, Place};
@@ -59,6 +59,8 @@ pub struct Postgres {
     names: Names,
     /// The mapped tables, as they were when the source was prepared last.
     mapped: stream::Mapped,
+    /// The messages that are wanted, as above.
+    messages: stream::Prefixes,
     /// How far its transactions' numbers are known to have come.
     numbers: stream::Numbers,
     /// The history whose log is read.
@@ -73,6 +75,7 @@ impl Postgres {
         Postgres {
             names,
             mapped: stream::Mapped::default(),
+            messages: stream::Prefixes::default(),
             numbers: stream::Numbers::default(),
             followed: stream::Followed::default(),
             kept: Kept::default(),
@@ -93,7 +96,7 @@ impl Postgres {
 impl Connector for Postgres {
     async fn preflight(&self, request: &PrepareRequest) -> Result<Vec<Finding>, Failure> {
         let session = self.session().await?;
-        let findings = preflight::look(&session, &self.names, request).await?;
+        let findings = preflight::look(&session, &self.names, &of_tables(request)).await?;
         self.kept.put(session);
         Ok(findings)
     }
@@ -104,12 +107,15 @@ impl Connector for Postgres {
 
     async fn describe(&self, tables: &[Ident]) -> Result<Vec<TableDescription>, Failure> {
         let session = self.session().await?;
-        let mut found = describe::tables(&session, tables).await?;
+        let real: Vec<Ident> = tables.iter().filter(|t| is_table(t)).cloned().collect();
+        let mut found = describe::tables(&session, &real).await?;
         self.kept.put(session);
         Ok(tables
             .iter()
-            .filter_map(|t| found.remove(t))
-            .map(|t| t.description)
+            .filter_map(|table| match table.message_prefix() {
+                Some(_) => Some(messages::description(table)),
+                None => found.remove(table).map(|t| t.description),
+            })
             .collect())
     }
 
@@ -122,6 +128,12 @@ impl Connector for Postgres {
 
     async fn prepare(&self, request: &PrepareRequest) -> Result<Prepared, Failure> {
         let session = self.session().await?;
+        let prefixes = request
+            .tables
+            .iter()
+            .filter_map(|t| t.table.message_prefix());
+        self.messages.set(prefixes.map(str::to_owned).collect());
+        let request = &of_tables(request);
         let prepared = prepare::prepare(&session, &self.names, request).await?;
         // One that is left out is not mapped yet: it may be dropped and made again meanwhile.
         let lacks = |table: &Ident| prepared.lacking.iter().any(|l| l.table == *table);
@@ -134,14 +146,14 @@ impl Connector for Postgres {
 
     async fn planned(&self, request: &PrepareRequest) -> Result<Vec<PlannedStep>, Failure> {
         let session = self.session().await?;
-        let steps = planned::steps(&session, &self.names, request).await?;
+        let steps = planned::steps(&session, &self.names, &of_tables(request)).await?;
         self.kept.put(session);
         Ok(steps)
     }
 
     async fn held_up_by(&self, request: &PrepareRequest) -> Result<Vec<String>, Failure> {
         let session = self.session().await?;
-        let waits = prepare::held_up_by(&session, &self.names, request).await?;
+        let waits = prepare::held_up_by(&session, &self.names, &of_tables(request)).await?;
         self.kept.put(session);
         Ok(waits)
     }
@@ -152,7 +164,7 @@ impl Connector for Postgres {
         lacking: &Lacking,
     ) -> Result<Option<Lacking>, Failure> {
         let session = self.session().await?;
-        let left = publish::hold(&session, &self.names, request, lacking).await?;
+        let left = publish::hold(&session, &self.names, &of_tables(request), lacking).await?;
         self.kept.put(session);
         Ok(left)
     }
@@ -174,7 +186,9 @@ impl Connector for Postgres {
             return Ok(Acquired::Held(holder));
         }
         let (mapped, numbers) = (self.mapped.clone(), self.numbers.clone());
-        stream::acquire(&self.names, instance, mapped, numbers, &self.followed).await
+        let messages = &self.messages;
+        let followed = &self.followed;
+        stream::acquire(&self.names, instance, mapped, messages, numbers, followed).await
     }
 
     fn compare(&self, a: &Position, b: &Position) -> Result<Option<Ordering>, Failure> {
@@ -209,8 +223,21 @@ impl Connector for Postgres {
         request: &FollowRequest,
         waits: WaitsFor<'_>,
     ) -> Result<Follow, Failure> {
-        follow::follow(&self.names, &self.numbers, &self.mapped, request, waits).await
+        let mut request = request.clone();
+        request.tables.retain(is_table);
+        follow::follow(&self.names, &self.numbers, &self.mapped, &request, waits).await
     }
+}
+
+fn is_table(table: &Ident) -> bool {
+    table.message_prefix().is_none()
+}
+
+/// What a request says of tables: messages are in no catalogue and no publication.
+fn of_tables(request: &PrepareRequest) -> PrepareRequest {
+    let mut request = request.clone();
+    request.tables.retain(|t| is_table(&t.table));
+    request
 }
 
 /// The failure for a position that this source never wrote.

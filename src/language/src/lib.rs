@@ -27,7 +27,9 @@ pub use gateway::{
 };
 pub use literal::{Constant, Literal};
 pub use load::{Loaded, Overrides, Reading, load, read};
-pub use outbox::{AvroFile, OnUpdate, Outbox, OutboxColumns, Payload, PayloadForm, UnknownType};
+pub use outbox::{
+    AvroFile, CONTENT, OnUpdate, Outbox, OutboxColumns, Payload, PayloadForm, UnknownType,
+};
 pub use product::{
     Ambiguous, Compatibility, EventType, Fallback, Field, KeyFormat, Kind, Lookup, OnError,
     OnMappingChange, OnTruncate, Otherwise, Parse, Product, ProductName, Protect, Record,

@@ -2,9 +2,15 @@
 
 use crate::Spanned;
 
+/// The one column of the log's own messages.
+pub const CONTENT: &str = "content";
+
 /// The columns of an outbox table, and what it does with rows that are no event of the product.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outbox {
+    /// `source.message_prefix` stands in place of a table: `columns` are paths in the JSON of a
+    /// message's [`CONTENT`].
+    pub messages: bool,
     /// `columns`.
     pub columns: OutboxColumns,
     /// `unknown_type`.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use onramp_connector::{Operation, Value};
 use onramp_event::Span;
-use onramp_expression::{Expression, Row};
+use onramp_expression::{Expression, JsonPath, Opened, Row};
 use onramp_finding::codes::mapping;
 use onramp_language::{OnUpdate, UnknownType};
 
@@ -19,19 +19,26 @@ use crate::enumeration::{CODE_BYTES, code_of};
 use crate::output::{Output, Own};
 use crate::program::{FieldTrouble, Form, ProductProgram};
 use crate::row::{RowPair, no_image, span};
-use crate::step::{RowView, Trouble};
+use crate::step::{RowView, Trouble, opened_at};
 use crate::write;
 
-/// The slots of an outbox's own columns.
+/// Where something of an event stands: a column, or a part of its JSON.
+#[derive(Debug)]
+pub(crate) struct Place {
+    pub(crate) slot: usize,
+    pub(crate) path: Option<JsonPath>,
+}
+
+/// Where an outbox has what of an event.
 #[derive(Debug)]
 pub(crate) struct Columns {
-    pub(crate) id: usize,
-    pub(crate) r#type: usize,
-    pub(crate) key: usize,
-    pub(crate) payload: usize,
-    pub(crate) timestamp: Option<usize>,
-    pub(crate) partition: Option<usize>,
-    pub(crate) headers: Vec<(String, usize)>,
+    pub(crate) id: Place,
+    pub(crate) r#type: Place,
+    pub(crate) key: Place,
+    pub(crate) payload: Place,
+    pub(crate) timestamp: Option<Place>,
+    pub(crate) partition: Option<Place>,
+    pub(crate) headers: Vec<(String, Place)>,
 }
 
 /// A compiled outbox.
@@ -102,7 +109,7 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
                     Trouble {
                         code: &mapping::UNKNOWN_EVENT,
                         reason: "the row's type is none of the product's events",
-                        slot: Some(outbox.columns.r#type),
+                        slot: Some(outbox.columns.r#type.slot),
                     },
                 )),
             },
@@ -114,12 +121,12 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
         outbox: &'a OutboxProgram,
         row: &RowView<'a, '_>,
     ) -> Result<Option<&'a OutboxEvent>, FieldTrouble<'a>> {
-        let slot = outbox.columns.r#type;
-        let value = column("type", row, slot)?;
+        let place = &outbox.columns.r#type;
+        let value = self.part("type", row, place, Opened::Code)?;
         let mut room = [0; CODE_BYTES];
         let code = code_of(value, &mut room).map_err(|refusal| {
             let trouble = Trouble::of_refusal(refusal);
-            let slot = Some(slot);
+            let slot = Some(place.slot);
             ("type", Trouble { slot, ..trouble })
         })?;
         Ok(code.and_then(|code| outbox.events.get(code)))
@@ -135,19 +142,19 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
     ) -> Result<(), FieldTrouble<'a>> {
         let transaction = output.transaction();
         let columns = &outbox.columns;
-        let key = text("key", row, columns.key, output)?;
+        let key = self.text("key", row, &columns.key, output)?;
         let value = self.payload(columns, event, row, output)?;
         let own = Own {
-            id: Some(text("id", row, columns.id, output)?),
-            at_us: match columns.timestamp {
+            id: Some(self.text("id", row, &columns.id, output)?),
+            at_us: match &columns.timestamp {
                 None => None,
-                Some(slot) => moment(row, slot)?,
+                Some(place) => self.moment(row, place)?,
             },
-            partition: match columns.partition {
+            partition: match &columns.partition {
                 None => None,
-                Some(slot) => partition(row, slot, product.target.partitions)?,
+                Some(place) => self.partition(row, place, product.target.partitions)?,
             },
-            headers: headers(columns, row, output)?,
+            headers: self.headers(columns, row, output)?,
         };
         output
             .record_with(
@@ -179,7 +186,8 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
         row: &RowView<'a, '_>,
         output: &mut Output<'_>,
     ) -> Result<Option<Span>, FieldTrouble<'a>> {
-        let payload = column("payload", row, columns.payload)?;
+        let place = &columns.payload;
+        let payload = self.part("payload", row, place, Opened::Raw)?;
         let most = output.row_bytes;
         let bytes = &mut output.arena.bytes;
         let start = bytes.len();
@@ -192,7 +200,7 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
                         Trouble {
                             code: &mapping::ROW_PAYLOAD,
                             reason: "the payload is not Avro by the event's schema",
-                            slot: Some(columns.payload),
+                            slot: Some(place.slot),
                         },
                     ));
                 }
@@ -206,97 +214,115 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
         }
         Ok(Some(span(start, bytes.len())))
     }
+
+    /// What stands there.
+    fn part(
+        &self,
+        field: &'static str,
+        row: &RowView<'a, '_>,
+        place: &'a Place,
+        opened: Opened,
+    ) -> Result<Value<'a>, FieldTrouble<'a>> {
+        let slot = place.slot;
+        let value = row.value(slot);
+        let value = value.map_err(|why| (field, Trouble::of_column(slot, why)))?;
+        match &place.path {
+            None => Ok(value),
+            Some(path) => opened_at(value, path, opened, self.scratch).map_err(|refusal| {
+                let trouble = Trouble::of_refusal(refusal);
+                let slot = Some(slot);
+                (field, Trouble { slot, ..trouble })
+            }),
+        }
+    }
+
+    /// The text of what is there.
+    fn text(
+        &self,
+        field: &'static str,
+        row: &RowView<'a, '_>,
+        place: &'a Place,
+        output: &mut Output<'_>,
+    ) -> Result<Span, FieldTrouble<'a>> {
+        let value = self.part(field, row, place, Opened::Code)?;
+        if value == Value::Null {
+            let trouble = Trouble {
+                code: &mapping::ROW_NULL,
+                reason: "the row holds null, and every event has one",
+                slot: Some(place.slot),
+            };
+            return Err((field, trouble));
+        }
+        let bytes = &mut output.arena.bytes;
+        let start = bytes.len();
+        // Writing to memory does not fail.
+        let _ = write::text(&Out::of_column(value), bytes);
+        Ok(span(start, bytes.len()))
+    }
+
+    /// Microseconds since 1970; None of null.
+    fn moment(
+        &self,
+        row: &RowView<'a, '_>,
+        place: &'a Place,
+    ) -> Result<Option<i64>, FieldTrouble<'a>> {
+        match self.part("timestamp", row, place, Opened::Int)? {
+            Value::Null => Ok(None),
+            Value::Timestamp(us) => Ok(Some(us)),
+            Value::Int(ms) => {
+                let us = ms.checked_mul(1000);
+                us.map(Some)
+                    .ok_or_else(|| refused("timestamp", place, "the number is no time"))
+            }
+            _ => Err(refused("timestamp", place, "the value is no time")),
+        }
+    }
+
+    fn partition(
+        &self,
+        row: &RowView<'a, '_>,
+        place: &'a Place,
+        partitions: i32,
+    ) -> Result<Option<i32>, FieldTrouble<'a>> {
+        match self.part("partition", row, place, Opened::Int)? {
+            Value::Null => Ok(None),
+            Value::Int(number) => match i32::try_from(number) {
+                Ok(number) if (0..partitions).contains(&number) => Ok(Some(number)),
+                _ => Err(refused(
+                    "partition",
+                    place,
+                    "the topic has no partition of this number",
+                )),
+            },
+            _ => Err(refused("partition", place, "the value is no whole number")),
+        }
+    }
+
+    fn headers(
+        &self,
+        columns: &'a Columns,
+        row: &RowView<'a, '_>,
+        output: &mut Output<'_>,
+    ) -> Result<Span, FieldTrouble<'a>> {
+        let start = output.arena.bytes.len();
+        for (name, place) in &columns.headers {
+            let value = self.part("headers", row, place, Opened::Code)?;
+            if value != Value::Null {
+                output.arena.push_header(name.as_bytes(), |bytes| {
+                    // Writing to memory does not fail.
+                    let _ = write::text(&Out::of_column(value), bytes);
+                });
+            }
+        }
+        Ok(span(start, output.arena.bytes.len()))
+    }
 }
 
-fn column<'a>(
-    field: &'static str,
-    row: &RowView<'a, '_>,
-    slot: usize,
-) -> Result<Value<'a>, FieldTrouble<'a>> {
-    row.value(slot)
-        .map_err(|why| (field, Trouble::of_column(slot, why)))
-}
-
-fn refused<'a>(field: &'static str, slot: usize, reason: &'static str) -> FieldTrouble<'a> {
+fn refused<'a>(field: &'static str, place: &Place, reason: &'static str) -> FieldTrouble<'a> {
     let trouble = Trouble {
         code: &mapping::ROW_VALUE,
         reason,
-        slot: Some(slot),
+        slot: Some(place.slot),
     };
     (field, trouble)
-}
-
-/// A column's text, which is there.
-fn text<'a>(
-    field: &'static str,
-    row: &RowView<'a, '_>,
-    slot: usize,
-    output: &mut Output<'_>,
-) -> Result<Span, FieldTrouble<'a>> {
-    let value = column(field, row, slot)?;
-    if value == Value::Null {
-        let trouble = Trouble {
-            code: &mapping::ROW_NULL,
-            reason: "the row holds null, and every event has one",
-            slot: Some(slot),
-        };
-        return Err((field, trouble));
-    }
-    let bytes = &mut output.arena.bytes;
-    let start = bytes.len();
-    // Writing to memory does not fail.
-    let _ = write::text(&Out::of_column(value), bytes);
-    Ok(span(start, bytes.len()))
-}
-
-/// Microseconds since 1970; None of null.
-fn moment<'a>(row: &RowView<'a, '_>, slot: usize) -> Result<Option<i64>, FieldTrouble<'a>> {
-    match column("timestamp", row, slot)? {
-        Value::Null => Ok(None),
-        Value::Timestamp(us) => Ok(Some(us)),
-        Value::Int(ms) => {
-            let us = ms.checked_mul(1000);
-            us.map(Some)
-                .ok_or_else(|| refused("timestamp", slot, "the number is no time"))
-        }
-        _ => Err(refused("timestamp", slot, "the value is no time")),
-    }
-}
-
-fn partition<'a>(
-    row: &RowView<'a, '_>,
-    slot: usize,
-    partitions: i32,
-) -> Result<Option<i32>, FieldTrouble<'a>> {
-    match column("partition", row, slot)? {
-        Value::Null => Ok(None),
-        Value::Int(number) => match i32::try_from(number) {
-            Ok(number) if (0..partitions).contains(&number) => Ok(Some(number)),
-            _ => Err(refused(
-                "partition",
-                slot,
-                "the topic has no partition of this number",
-            )),
-        },
-        _ => Err(refused("partition", slot, "the value is no whole number")),
-    }
-}
-
-fn headers<'a>(
-    columns: &'a Columns,
-    row: &RowView<'a, '_>,
-    output: &mut Output<'_>,
-) -> Result<Span, FieldTrouble<'a>> {
-    let start = output.arena.bytes.len();
-    for (name, slot) in &columns.headers {
-        let value = column("headers", row, *slot)?;
-        if value != Value::Null {
-            let arena = &mut *output.arena;
-            arena.push_header(name.as_bytes(), |bytes| {
-                // Writing to memory does not fail.
-                let _ = write::text(&Out::of_column(value), bytes);
-            });
-        }
-    }
-    Ok(span(start, output.arena.bytes.len()))
 }

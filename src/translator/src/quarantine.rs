@@ -6,14 +6,14 @@
 
 use onramp_connector::{Cell, Operation, Undecodable, Value};
 use onramp_event::{Origin, RouteId, Span};
-use onramp_expression::{Row, Scratch};
+use onramp_expression::{Opened, Row, Scratch};
 use onramp_finding::codes::mapping;
 
 use crate::change::{self, ChangeView};
 use crate::convert::Out;
 use crate::output::{Output, Target};
 use crate::program::{Body, ProductProgram, TableProgram};
-use crate::step::{RowView, Trouble};
+use crate::step::{RowView, Trouble, opened_at};
 use crate::write;
 
 /// Where a product's failing rows go.
@@ -101,7 +101,14 @@ impl<'a> Failing<'a, '_> {
                 form.key(row, self.scratch, out).is_ok()
             }),
             Body::Outbox(outbox) => rows.into_iter().flatten().any(|row| {
-                let value = row.value(outbox.columns.key).unwrap_or(Value::Null);
+                let value = row.value(outbox.columns.key.slot);
+                let value = match (value, &outbox.columns.key.path) {
+                    (Ok(value), Some(path)) => {
+                        opened_at(value, path, Opened::Code, self.scratch).ok()
+                    }
+                    (value, _) => value.ok(),
+                };
+                let value = value.unwrap_or(Value::Null);
                 // Writing to memory does not fail.
                 let _ = write::text(&Out::of_column(value), out);
                 value != Value::Null

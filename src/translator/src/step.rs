@@ -108,7 +108,7 @@ impl Trouble {
 }
 
 /// What stands at a path in a column's JSON.
-fn opened_at<'a>(
+pub(crate) fn opened_at<'a>(
     column: Value<'a>,
     path: &JsonPath,
     opened: Opened,

@@ -11,6 +11,7 @@ use onramp_finding::{Failure, Finding, Kind, Place};
 use postgres_protocol::message::backend;
 
 use super::feedback::Shared;
+use super::logical::{self, Wanted};
 use super::message::{self, Message, Old};
 use super::number::Numbers;
 use super::tables::{Described, Learnt, Tables};
@@ -63,6 +64,7 @@ pub(super) struct Assembler {
     /// The furthest place that the server named.
     seen: u64,
     tables: Tables,
+    messages: Wanted,
     /// Texts of Begin items, put behind the frames; and where those items are.
     texts: Vec<u8>,
     begins: Vec<usize>,
@@ -84,9 +86,16 @@ impl Assembler {
             position: from.0,
             seen: from.0,
             tables: Tables::default(),
+            messages: Wanted::default(),
             texts: Vec::new(),
             begins: Vec::new(),
         }
+    }
+
+    /// Messages of these prefixes are wanted, too.
+    pub(super) fn with_messages(mut self, prefixes: Vec<String>) -> Assembler {
+        self.messages = Wanted::new(prefixes);
+        self
     }
 
     pub(super) fn tables(&self) -> &[Arc<TableLayout>] {
@@ -267,6 +276,11 @@ impl Assembler {
                 return Ok(());
             }
             Message::Truncate { relations } => return self.truncate(relations, batch),
+            Message::Logical {
+                transactional,
+                prefix,
+                content,
+            } => return self.logical(transactional, prefix, span(content), batch),
             Message::Other => return Ok(()),
         };
         if let Some(id) = self.tables.row_of(relation) {
@@ -328,6 +342,34 @@ impl Assembler {
             number: self.numbers.widen(xid),
             committed_at_us,
         }));
+        Ok(())
+    }
+
+    /// A message of the application's: a row for each that asked for its prefix.
+    fn logical(
+        &mut self,
+        transactional: bool,
+        prefix: &str,
+        content: Span,
+        batch: &mut Batch,
+    ) -> Result<(), Wrong> {
+        if self.within == Within::Known || !self.messages.has(prefix) {
+            return Ok(());
+        }
+        if !transactional || self.within == Within::Nothing {
+            return Err(Wrong::Failure(Box::new(logical::outside(prefix))));
+        }
+        self.messages.each(prefix, &mut self.tables, |table, new| {
+            if new {
+                batch.items.push(Item::Layout(table));
+            }
+            batch.items.push(Item::Change(Change {
+                table,
+                operation: Operation::Insert,
+                before: None,
+                after: Some(content),
+            }));
+        });
         Ok(())
     }
 

@@ -32,7 +32,13 @@ pub(super) enum Message<'a> {
     Delete { relation: u32, before: Old },
     /// Tables were emptied; four bytes an oid.
     Truncate { relations: &'a [u8] },
-    /// Origin, Type and logical messages: nothing for us.
+    /// What an application wrote into the log.
+    Logical {
+        transactional: bool,
+        prefix: &'a str,
+        content: Range<usize>,
+    },
+    /// Origin and Type: nothing for us.
     Other,
 }
 
@@ -172,7 +178,17 @@ fn read(tag: u8, mut r: Reader<'_>) -> Option<Message<'_>> {
             (relations.len() == count.checked_mul(4)?).then_some(())?;
             Message::Truncate { relations }
         }
-        b'O' | b'Y' | b'M' => Message::Other,
+        b'M' => {
+            let (flags, _lsn, prefix) = (r.u8()?, r.u64()?, r.text()?);
+            let length = r.u32()? as usize;
+            (r.rest().len() == length).then_some(())?;
+            Message::Logical {
+                transactional: flags & 1 != 0,
+                prefix,
+                content: r.rest(),
+            }
+        }
+        b'O' | b'Y' => Message::Other,
         _ => return None,
     })
 }
@@ -286,6 +302,22 @@ mod tests {
     }
 
     #[test]
+    fn messages() {
+        let bytes = b"M\x01\0\0\0\0\0\0\0\x07orders.\0\0\0\0\x02{}";
+        assert_eq!(
+            parse(bytes),
+            Ok(Message::Logical {
+                transactional: true,
+                prefix: "orders.",
+                content: 22..24
+            })
+        );
+        for end in 1..bytes.len() {
+            assert_eq!(parse(&bytes[..end]), Err(Unreadable(b'M')), "{end}");
+        }
+    }
+
+    #[test]
     fn relations() {
         let bytes = b"R\0\0\0\x05public\0t\0d\0\x02\x01a\0\0\0\0\x17\xff\xff\xff\xff\0b\0\0\0\0\x19\0\0\0\x09";
         let column = |key, name, oid, typmod| RelationColumn {
@@ -311,7 +343,7 @@ mod tests {
 
     #[test]
     fn unknown_messages_are_refused_and_harmless_ones_are_not() {
-        for tag in [b"O", b"Y", b"M"] {
+        for tag in [b"O", b"Y"] {
             assert_eq!(parse(tag), Ok(Message::Other));
         }
         assert_eq!(parse(b"S"), Err(Unreadable(b'S')));

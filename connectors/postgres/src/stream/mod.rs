@@ -20,6 +20,7 @@ use crate::wire::{Connection, Transport, WireError};
 mod assemble;
 mod feedback;
 mod followed;
+mod logical;
 mod mapped;
 mod message;
 mod number;
@@ -32,6 +33,7 @@ mod tuple;
 
 use feedback::Shared;
 pub(crate) use followed::{Followed, HISTORY};
+pub(crate) use logical::Prefixes;
 pub(crate) use mapped::Mapped;
 pub(crate) use number::{Numbers, near};
 use reader::LogStream;
@@ -49,6 +51,7 @@ pub(crate) async fn acquire(
     names: &Names,
     instance: &Instance,
     mapped: Mapped,
+    messages: &Prefixes,
     numbers: Numbers,
     followed: &Followed,
 ) -> Result<Acquired, Failure> {
@@ -71,7 +74,8 @@ pub(crate) async fn acquire(
             return Err(error.failure(&target, false));
         }
     }
-    let command = start_replication(&names.slot, &names.publication);
+    let messages = messages.get();
+    let command = start_replication(&names.slot, &names.publication, !messages.is_empty());
     let (transport, received) = match connection.into_stream(&command).await {
         Ok(stream) => stream,
         Err(WireError::Server(error)) if error.state == IN_USE => {
@@ -89,6 +93,7 @@ pub(crate) async fn acquire(
             received,
             shared,
             mapped,
+            messages,
             numbers,
             _feedback: Ended(task),
         },
@@ -96,12 +101,14 @@ pub(crate) async fn acquire(
 }
 
 /// The slot goes on from what was acknowledged; what comes twice is filtered here.
-fn start_replication(slot: &str, publication: &str) -> String {
+fn start_replication(slot: &str, publication: &str, messages: bool) -> String {
     let identifier = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
     format!(
-        "START_REPLICATION SLOT {} LOGICAL 0/0 (proto_version '1', publication_names '{}', binary 'true')",
+        "START_REPLICATION SLOT {} LOGICAL 0/0 (proto_version '1', publication_names '{}', binary 'true'{})",
         identifier(slot),
         identifier(publication).replace('\'', "''"),
+        // Asked for where they are wanted alone: they may be many.
+        if messages { ", messages 'true'" } else { "" },
     )
 }
 
@@ -122,6 +129,8 @@ struct Open {
     received: Vec<u8>,
     shared: Arc<Shared>,
     mapped: Mapped,
+    /// The beginnings of the prefixes of messages that are wanted.
+    messages: Vec<String>,
     numbers: Numbers,
     _feedback: Ended,
 }
@@ -153,7 +162,7 @@ mod tests {
     #[test]
     fn names_are_quoted_for_the_protocol_and_within_its_text() {
         assert_eq!(
-            start_replication("s", "it's \"p\""),
+            start_replication("s", "it's \"p\"", false),
             "START_REPLICATION SLOT \"s\" LOGICAL 0/0 (proto_version '1', \
              publication_names '\"it''s \"\"p\"\"\"', binary 'true')"
         );

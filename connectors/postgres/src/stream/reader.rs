@@ -48,10 +48,12 @@ pub(super) struct LogStream {
 impl LogStream {
     pub(super) fn new(open: Open, from: Lsn, limits: StreamLimits) -> LogStream {
         let (shared, numbers) = (open.shared.clone(), open.numbers.clone());
+        let messages = open.messages.clone();
         LogStream {
             open,
             limits,
-            assembler: Assembler::new(from, limits.record_bytes, shared, numbers),
+            assembler: Assembler::new(from, limits.record_bytes, shared, numbers)
+                .with_messages(messages),
             pace: Pace::default(),
             silent: None,
             needed: 0,

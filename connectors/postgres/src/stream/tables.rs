@@ -149,7 +149,7 @@ impl Tables {
         id
     }
 
-    fn push(&mut self, layout: TableLayout) -> TableId {
+    pub(super) fn push(&mut self, layout: TableLayout) -> TableId {
         let id = TableId(self.layouts.len() as u32);
         self.layouts.push(Arc::new(layout));
         id

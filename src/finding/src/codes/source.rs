@@ -407,6 +407,15 @@ pub static READ_ELSEWHERE: Code = Code {
     remedy: "Nothing need be done: the gateway starts anew, and its start decides whether it may go on there.",
 };
 
+/// A message of the log that is not part of a transaction.
+pub static MESSAGE_OUTSIDE: Code = Code {
+    id: "ONR-462",
+    title: "message outside a transaction",
+    reason: "A message that is written without a transaction stays in the log even where the writer's transaction is rolled back, and has no place among the changes: an event of it could tell of what never happened.",
+    example: "SELECT pg_logical_emit_message(false, 'orders.', '{…}')",
+    remedy: "Let the application write it with `pg_logical_emit_message(true, …)`. One that is in the log already stays there: drop the slot, and `onramp recover` makes a new one and keeps the gap on record.",
+};
+
 /// All of them, in order.
 pub const ALL: &[&Code] = &[
     &NO_PASSWORD,
@@ -454,4 +463,5 @@ pub const ALL: &[&Code] = &[
     &IDENTITY_CHANGED,
     &COLLATION_OUTDATED,
     &READ_ELSEWHERE,
+    &MESSAGE_OUTSIDE,
 ];

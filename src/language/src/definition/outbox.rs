@@ -1,10 +1,17 @@
 //! The keys of an outbox product.
 
-use super::product::{MAPPING_CHANGE, ON_ERROR, TABLE, TRUNCATE};
+use super::product::{MAPPING_CHANGE, ON_ERROR, TRUNCATE};
 use super::{Form, Key, Value, Word};
 
 const TEXT: Value = Value::Text(Form::Text);
 const COLUMN: Value = Value::Text(Form::Column);
+
+const TABLE_OR_MESSAGES: Key = Key::optional(
+    "table",
+    Value::Text(Form::Table),
+    "Schema and table. Exactly one of `table` and `message_prefix`.",
+)
+.example("public.outbox");
 
 /// Events that the application already writes.
 pub(super) const OUTBOX: &[Key] = &[
@@ -52,17 +59,19 @@ pub(super) const OUTBOX: &[Key] = &[
 ];
 
 const SOURCE: &[Key] = &[
-    TABLE,
+    TABLE_OR_MESSAGES,
     Key::optional(
         "where",
         Value::Text(Form::Expression),
         "An expression over `row` and `tx`: which rows are events of this product.",
     )
     .example("row.aggregatetype == \"order\""),
-    Key::later(
+    Key::optional(
         "message_prefix",
-        "The prefix of the log's own messages, in place of a table.",
-    ),
+        TEXT,
+        "What the prefixes of the log's own messages begin with that are the events, in place of `table`. `columns` are then paths in a message's JSON.",
+    )
+    .example("orders."),
 ];
 
 const COLUMNS: &[Key] = &[

@@ -229,7 +229,7 @@ const EVENT: &[Key] = &[
     ),
 ];
 
-pub(super) const TABLE: Key = Key::required("table", Value::Text(Form::Table), "Schema and table.")
+const TABLE: Key = Key::required("table", Value::Text(Form::Table), "Schema and table.")
     .example("public.ordr_hdr");
 
 const ENTITY_SOURCE: &[Key] = &[

@@ -10,7 +10,7 @@ use onramp_finding::codes::files;
 use serde_json::Value;
 
 use super::product::Surroundings;
-use super::source::json_moment;
+use super::source::{Opens, json_moment};
 use crate::faults::Faults;
 use crate::load::{inside, text_of};
 use crate::yaml::Node;
@@ -25,7 +25,7 @@ struct Refused(String, String, &'static str);
 /// The schema that a path names, and its fields where the payload is JSON.
 pub(super) fn read(
     at: &Node,
-    payload: Option<&Spanned<String>>,
+    opens: Option<Opens<'_>>,
     with_fields: bool,
     around: &Surroundings<'_>,
     faults: &mut Faults,
@@ -71,7 +71,7 @@ pub(super) fn read(
     if with_fields {
         let mut reader = Reader {
             at,
-            payload: payload?,
+            opens: opens?,
             known: HashMap::new(),
             faults,
         };
@@ -106,7 +106,7 @@ fn record_name(schema: &Value) -> Option<String> {
 
 struct Reader<'r> {
     at: &'r Node,
-    payload: &'r Spanned<String>,
+    opens: Opens<'r>,
     /// Named types, by the names they were given.
     known: HashMap<String, Value>,
     faults: &'r Faults,
@@ -227,7 +227,7 @@ impl Reader<'_> {
     }
 
     fn source(&self, path: &str, moment: Option<Moment>) -> Result<Source, Refused> {
-        let Ok(at) = JsonPath::parse(path) else {
+        let Ok(at) = JsonPath::parse(&self.opens.under(path)) else {
             return Err(refused(
                 path,
                 "has a name that no path can have",
@@ -235,7 +235,7 @@ impl Reader<'_> {
             ));
         };
         Ok(Source::Column {
-            column: self.payload.clone(),
+            column: self.opens.column.clone(),
             at: Some(self.spanned(at)),
             parse: moment.map(|moment| json_moment(moment, self.at, self.faults)),
         })

@@ -1,5 +1,6 @@
 //! Outbox products: their columns, their events, the fields that open a payload.
 
+use onramp_expression::JsonPath;
 use onramp_finding::codes::files;
 
 use super::product::Surroundings;
@@ -9,7 +10,8 @@ use crate::check;
 use crate::faults::Faults;
 use crate::yaml::{Entry, Node};
 use crate::{
-    EventType, Kind, OnUpdate, Outbox, OutboxColumns, Payload, PayloadForm, Spanned, UnknownType,
+    CONTENT, EventType, Kind, OnUpdate, Outbox, OutboxColumns, Payload, PayloadForm, Spanned,
+    UnknownType,
 };
 
 /// Headers of these beginnings are the gateway's own.
@@ -17,11 +19,40 @@ const OWN_HEADERS: &[&str] = &["ce_", "onramp_", "content-type"];
 
 /// The columns and events; none where the columns are not all there.
 pub(super) fn outbox(root: &Node, around: &Surroundings<'_>, faults: &mut Faults) -> Option<Kind> {
-    let columns = columns(root, faults);
+    let messages = messages(root, faults);
+    let columns = columns(root, messages, faults);
+    let content = columns.as_ref().map(|columns| Spanned {
+        value: CONTENT.to_owned(),
+        ..columns.payload.clone()
+    });
+    let opens = columns.as_ref().zip(content.as_ref());
+    let opens = opens.map(|(columns, content)| match messages {
+        true => Opens {
+            column: content,
+            path: &columns.payload,
+        },
+        false => Opens {
+            column: &columns.payload,
+            path: "",
+        },
+    });
     let mut events = Vec::new();
     for entry in root.get("events").map_or(&[][..], Node::entries) {
-        let payload = columns.as_ref().map(|columns| &columns.payload);
-        events.extend(event(entry, payload, around, faults));
+        let event = event(entry, opens, around, faults);
+        if let Some(event) = &event
+            && messages
+            && event.payload.as_ref().map(|p| p.form) == Some(PayloadForm::Avro)
+        {
+            faults
+                .error(
+                    &files::BAD_VALUE,
+                    entry.value.get("payload").unwrap_or(&entry.value),
+                    "a message holds no Avro",
+                )
+                .because("its content is JSON, of which the payload is a part")
+                .remedy("write `payload: json`, or let the application write to a table");
+        }
+        events.extend(event);
     }
     twins(&events, faults);
     if let Some(at) = root.get("on_mapping_change")
@@ -38,6 +69,7 @@ pub(super) fn outbox(root: &Node, around: &Surroundings<'_>, faults: &mut Faults
     }
     Some(Kind::Outbox {
         outbox: Box::new(Outbox {
+            messages,
             columns: columns?,
             unknown_type: match root.text_at(&["unknown_type"]) {
                 Some("quarantine") => UnknownType::Quarantine,
@@ -54,8 +86,53 @@ pub(super) fn outbox(root: &Node, around: &Surroundings<'_>, faults: &mut Faults
     })
 }
 
-fn columns(root: &Node, faults: &mut Faults) -> Option<OutboxColumns> {
+/// Whether events are the log's messages; exactly one of `table` and `message_prefix` is said.
+fn messages(root: &Node, faults: &mut Faults) -> bool {
+    let Some(source) = root.get("source") else {
+        return false;
+    };
+    match (source.get("table"), source.get("message_prefix")) {
+        (Some(_), Some(at)) => {
+            faults
+                .error(
+                    &files::FIELD_SOURCE,
+                    at,
+                    "`source` has both `table` and `message_prefix`",
+                )
+                .because("events are rows of a table, or messages of the log")
+                .remedy("keep one of the two");
+            false
+        }
+        (None, None) => {
+            if !check::misspelt(source, "table") && !check::misspelt(source, "message_prefix") {
+                let (example, path) = (Some("public.outbox"), "source");
+                check::missing_at(source, "table", example, "", path, faults);
+            }
+            false
+        }
+        (None, Some(_)) => true,
+        (Some(_), None) => false,
+    }
+}
+
+fn columns(root: &Node, messages: bool, faults: &mut Faults) -> Option<OutboxColumns> {
     let node = root.get("columns")?;
+    if messages {
+        let named = node.get("headers").map_or(&[][..], Node::entries);
+        let own = node.entries().iter().filter(|e| e.key != "headers");
+        for entry in own.chain(named) {
+            if let Some(Err(why)) = entry.value.text().map(JsonPath::parse) {
+                faults
+                    .error(
+                        &files::BAD_VALUE,
+                        &entry.value,
+                        format!("`{}` is no path in JSON", entry.key),
+                    )
+                    .because(why.to_string())
+                    .remedy("name where it stands in a message's content, e.g. `order.id`");
+            }
+        }
+    }
     let of = |key: &str, faults: &Faults| {
         let at = node.get(key)?;
         Some(faults.spanned(at, at.text()?.to_owned()))
@@ -91,7 +168,7 @@ fn columns(root: &Node, faults: &mut Faults) -> Option<OutboxColumns> {
 
 fn event(
     entry: &Entry,
-    payload: Option<&Spanned<String>>,
+    opens: Option<Opens<'_>>,
     around: &Surroundings<'_>,
     faults: &mut Faults,
 ) -> Option<EventType> {
@@ -102,7 +179,7 @@ fn event(
     };
     let around = Surroundings {
         within: Within::Outbox,
-        opens: payload.map(|column| Opens { column, path: "" }),
+        opens,
         ..*around
     };
     let (mut fields, mut schema) = (Vec::new(), None);
@@ -136,7 +213,7 @@ fn event(
             fields = field::fields(inside, &around, faults);
         }
         (None, Some(at)) => {
-            let read = avro::read(at, payload, form == PayloadForm::Json, &around, faults)?;
+            let read = avro::read(at, opens, form == PayloadForm::Json, &around, faults)?;
             (schema, fields) = (Some(read.0), read.1);
         }
         (None, None) => {

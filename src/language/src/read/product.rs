@@ -87,6 +87,12 @@ pub(crate) fn product(
     let table = root
         .at(&["source", "table"])
         .and_then(|n| Some(faults.spanned(n, table(n.text()?)?)));
+    let table = match &kind {
+        Kind::Outbox { outbox, .. } if outbox.messages => root
+            .at(&["source", "message_prefix"])
+            .and_then(|n| Some(faults.spanned(n, (String::new(), n.text()?.to_owned())))),
+        _ => table,
+    };
     let said = |path: &[&str]| root.text_at(path).unwrap_or_default().to_owned();
     let spanned = |path: &[&str], faults: &Faults| {
         let node = root.at(path)?;

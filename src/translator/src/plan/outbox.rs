@@ -1,15 +1,15 @@
 //! The columns of an outbox, resolved.
 
-use onramp_connector::ValueType;
-use onramp_expression::Operations;
+use onramp_connector::{Column, ValueType};
+use onramp_expression::{JsonPath, Operations};
 use onramp_finding::Finding;
 use onramp_finding::codes::{files::AVRO_FILE, mapping};
-use onramp_language::{Outbox, Payload, PayloadForm, Record, Spanned};
+use onramp_language::{CONTENT, Outbox, Payload, PayloadForm, Record, Spanned};
 
 use super::Planner;
 use crate::avro::Avro;
 use crate::change::Places;
-use crate::outbox::Columns;
+use crate::outbox::{Columns, Place};
 
 /// What a column may be.
 type Fits = fn(&ValueType) -> bool;
@@ -46,6 +46,14 @@ impl Planner<'_> {
             let reason = "a type in it is none of Avro's, and no name that stands before it";
             self.say(finding.because(reason).remedy("correct the file"));
         }
+    }
+
+    pub(super) fn is_payload(&self, column: &Column) -> bool {
+        let outbox = self.product.outbox();
+        outbox.is_some_and(|outbox| match outbox.messages {
+            true => column.name == CONTENT,
+            false => outbox.columns.payload.value == column.name,
+        })
     }
 
     pub(super) fn outbox(&mut self, outbox: &Outbox) -> Option<Columns> {
@@ -116,7 +124,18 @@ impl Planner<'_> {
         })
     }
 
-    fn own(&mut self, name: &Spanned<String>, fits: Fits, reason: &str) -> Option<usize> {
+    fn own(&mut self, name: &Spanned<String>, fits: Fits, reason: &str) -> Option<Place> {
+        if self.product.outbox().is_some_and(|outbox| outbox.messages) {
+            let content = Spanned {
+                value: CONTENT.to_owned(),
+                ..name.clone()
+            };
+            let (slot, _) = self.column(&content)?;
+            self.plan.slots.push(slot);
+            // One that cannot be read was told with the file.
+            let path = Some(JsonPath::parse(name).ok()?);
+            return Some(Place { slot, path });
+        }
         let (slot, column) = self.column(name)?;
         if !fits(&column.value_type) {
             let message = format!("column {} ({}) does not fit", column.name, column.type_name);
@@ -125,6 +144,6 @@ impl Planner<'_> {
             return None;
         }
         self.plan.slots.push(slot);
-        Some(slot)
+        Some(Place { slot, path: None })
     }
 }

@@ -123,7 +123,8 @@ impl<'p> Planner<'p> {
             origin: Origin::Json(slot, steps, opened),
             given,
             // Whether something stands there nobody declares; a row in which nothing does says so.
-            nullable: column.nullable,
+            // An event without a payload has no fields that could be null.
+            nullable: column.nullable && !self.is_payload(column),
             name,
             json: true,
         })

@@ -246,3 +246,59 @@ proptest! {
         let _ = case.read(&[begin(16), log(RELATION), log(&message), frame(&[&[kind], &message[..]].concat()), wild]);
     }
 }
+
+fn message(flags: u8, prefix: &str, content: &str) -> Vec<u8> {
+    let length = (content.len() as u32).to_be_bytes();
+    let head = [b"M", &[flags][..], &[0; 8], prefix.as_bytes(), &[0]].concat();
+    log(&[&head[..], &length, content.as_bytes()].concat())
+}
+
+#[test]
+fn messages_that_are_wanted_are_rows_and_one_outside_a_transaction_is_refused() {
+    let mut case = Case::from(0);
+    let wanted = vec!["orders.".to_owned(), "orders.x".to_owned()];
+    case.assembler = case.assembler.with_messages(wanted);
+    let frames = [
+        message(0, "users.", "nobody's"),
+        begin(16),
+        message(1, "users.", "nobody's"),
+        message(1, "orders.", "{}"),
+        message(1, "orders.x", "[]"),
+        commit(32),
+    ];
+    case.read(&frames).unwrap();
+    let told: Vec<String> = case
+        .batch
+        .items
+        .iter()
+        .map(|item| match item {
+            Item::Layout(id) => format!("{}", case.assembler.tables()[id.0 as usize].name),
+            Item::Change(change) => {
+                let content = case.batch.slice(change.after.unwrap());
+                format!("{} {}", change.table.0, String::from_utf8_lossy(content))
+            }
+            other => format!("{other:?}").chars().take(5).collect(),
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "Begin",
+            "messages \"orders.\"",
+            "0 {}",
+            "0 []",
+            "messages \"orders.x\"",
+            "1 []",
+            "Commi"
+        ]
+    );
+    // What the starting position holds already gives nothing.
+    let mut known = Case::from(100);
+    known.assembler = known.assembler.with_messages(vec!["orders.".to_owned()]);
+    known
+        .read(&[begin(16), message(1, "orders.", "{}"), commit(32)])
+        .unwrap();
+    assert!(known.batch.items.is_empty());
+    let failure = case.read(&[message(0, "orders.", "{}")]).unwrap_err();
+    assert_eq!(failure.findings[0].code.id, "ONR-462");
+}
