@@ -16,8 +16,8 @@ prepare: ## install what building needs on Debian (as root; else say what is mis
 build: prepare ## the release binary, target/release/onramp
 	$(CARGO) build --release --bin onramp
 
-demo: prepare ## the example shop on real servers, from row to decoded event; ends by itself
-	@examples/shop/demo
+demo: prepare ## an example on real servers, from row to decoded event (EXAMPLE=shop); ends by itself
+	@examples/$(or $(EXAMPLE),shop)/demo
 
 demo-onboard: prepare ## thirty unknown tables become running products; ends by itself
 	@examples/onboard/demo

@@ -14,13 +14,16 @@ use crate::{run, terminal};
 
 /// Tells how the gateway fares: by itself, or by its progress in Kafka where it does not answer.
 pub(crate) fn status(gateway: &Gateway, format: Format) -> Result<(), Failure> {
-    let status = runtime()?.block_on(asked(gateway))?;
+    let shown = terminal::Progress::default();
+    shown.say("asking the gateway");
+    let status = runtime()?.block_on(asked(gateway, &shown))?;
+    shown.clear();
     let object = serde_json::to_value(&status).unwrap_or_default();
     report::done(format, object, &status::text(&status));
     Ok(())
 }
 
-async fn asked(gateway: &Gateway) -> Result<Status, Failure> {
+async fn asked(gateway: &Gateway, shown: &terminal::Progress) -> Result<Status, Failure> {
     let why = match caller::status(gateway).await {
         Ok(status) => return Ok(status),
         // A gateway that answers, but not to us, is no gateway that is down.
@@ -35,6 +38,7 @@ async fn asked(gateway: &Gateway) -> Result<Status, Failure> {
         Err(failure) => failure.findings.into_iter().next().map(|f| f.message),
     };
     let name = &gateway.name.value;
+    shown.say("no answer; reading progress from Kafka");
     let Some(progress) = run::progress(gateway).await? else {
         let finding = Finding::error(
             &running::NO_ANSWER,

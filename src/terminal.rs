@@ -9,7 +9,7 @@ use std::io::{IsTerminal, Write};
 use onramp_finding::Style;
 
 pub(crate) use amounts::{bytes, duration, grouped};
-pub(crate) use lines::{labelled, wrapped};
+pub(crate) use lines::{Page, labelled, shown, to_the_letter, wrapped};
 pub(crate) use progress::Progress;
 
 /// Where nobody says how wide the terminal is.

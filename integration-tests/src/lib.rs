@@ -21,6 +21,7 @@ pub mod seam;
 mod servers;
 pub mod standby;
 pub mod switch;
+mod terminal;
 pub mod traces;
 
 pub use consumer::{Event, Extent, consume, extent, latest_by_key, records};
@@ -31,6 +32,7 @@ pub use ports::Ports;
 pub use private::Private;
 pub use scenario::{Scenario, connect};
 pub use servers::Servers;
+pub use terminal::{on_a_terminal, screen};
 
 use std::time::{Duration, Instant};
 

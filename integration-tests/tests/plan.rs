@@ -1,8 +1,11 @@
 //! A plan: what a run would do, told without doing it, and insisted on.
 
+use std::collections::BTreeMap;
 use std::process::{Command, Output};
+use std::time::Duration;
 
 use onramp_integration_tests::history::{PRODUCT, TABLE};
+use onramp_integration_tests::traces::traces;
 use onramp_integration_tests::{Gateway, Scenario, binary, fits_80_columns, until};
 use serde_json::Value;
 
@@ -60,17 +63,9 @@ async fn accounts() -> Scenario {
     scenario
 }
 
-/// Everything that could have been created at the source.
-async fn at_source(scenario: &Scenario) -> Vec<String> {
-    let rows = scenario.db.query(
-        "SELECT 'slot ' || slot_name FROM pg_replication_slots WHERE database = current_database()
-         UNION ALL SELECT 'publication ' || pubname FROM pg_publication
-         UNION ALL SELECT 'relation ' || oid::regclass::text FROM pg_class WHERE relnamespace = 'public'::regnamespace
-         ORDER BY 1",
-        &[],
-    );
-    let rows = rows.await.expect("the catalogue answers");
-    rows.iter().map(|row| row.get(0)).collect()
+/// Everything of the scenario's that the servers know.
+async fn at_servers(scenario: &Scenario) -> BTreeMap<&'static str, Vec<String>> {
+    traces(scenario, &["accounts.v1"]).await
 }
 
 fn with_plan(scenario: &Scenario, hash: &str) -> Gateway {
@@ -89,7 +84,7 @@ async fn a_plan_tells_all_that_a_run_does_and_does_none_of_it() {
         )
         .await
         .expect("rows");
-    let before = at_source(&scenario).await;
+    let before = at_servers(&scenario).await;
     let (first, code) = planned(&scenario);
     assert_eq!((codes(&first), code), (vec![], 0));
     let topic = scenario.topic("accounts.v1");
@@ -106,15 +101,13 @@ async fn a_plan_tells_all_that_a_run_does_and_does_none_of_it() {
     }
     assert_eq!(fate(&first), "begins");
     assert_eq!(first["products"][0]["reads"]["rows"], 300);
-    assert_eq!(at_source(&scenario).await, before, "nothing was created");
+    assert_eq!(at_servers(&scenario).await, before, "nothing was created");
     let (again, _) = planned(&scenario);
     assert_eq!(steps(&again), said, "nothing was done");
     assert_eq!(hash(&again), hash(&first));
 
     let text = String::from_utf8(plan(&scenario, &[]).stdout).expect("text");
-    // Statements keep their lines: they are there to be copied.
-    let lines: Vec<&str> = text.lines().filter(|l| !l.ends_with(';')).collect();
-    fits_80_columns(&lines.join("\n"));
+    fits_80_columns(&text);
 
     let mut gateway = with_plan(&scenario, &hash(&first));
     gateway.wait_ready("streaming").await;
@@ -135,7 +128,7 @@ async fn a_plan_tells_all_that_a_run_does_and_does_none_of_it() {
 async fn a_run_does_what_was_planned_or_nothing() {
     let scenario = accounts().await;
     let (first, _) = planned(&scenario);
-    let before = at_source(&scenario).await;
+    let before = at_servers(&scenario).await;
     let other = PRODUCT.replace("from: ver", "expr: row.ver + 1");
     assert_ne!(other, PRODUCT);
     scenario.write("products/accounts.yaml", &other);
@@ -145,7 +138,7 @@ async fn a_run_does_what_was_planned_or_nothing() {
     let (now, _) = planned(&scenario);
     assert_ne!(hash(&now), hash(&first));
     assert!(output.contains(&hash(&now)), "{output}");
-    assert_eq!(at_source(&scenario).await, before, "nothing was created");
+    assert_eq!(at_servers(&scenario).await, before, "nothing was created");
 
     // The same for what others do: a column of another type is another plan.
     scenario
@@ -218,14 +211,10 @@ async fn all_that_would_be_refused_is_told_at_once() {
     assert!(codes(&plan).contains(&"ONR-510"), "{plan:#}");
     assert_eq!(code, 1);
     let slot = format!("onramp_x{}", other.name);
-    until(
-        "the slot to be free",
-        std::time::Duration::from_secs(30),
-        async || {
-            let drop = "SELECT pg_drop_replication_slot($1)";
-            other.db.execute(drop, &[&slot]).await.is_ok()
-        },
-    )
+    until("the slot to be free", Duration::from_secs(30), async || {
+        let drop = "SELECT pg_drop_replication_slot($1)";
+        other.db.execute(drop, &[&slot]).await.is_ok()
+    })
     .await;
     other.close().await;
 }
@@ -263,5 +252,62 @@ async fn it_says_who_is_in_the_way() {
         assert!(!waits.is_empty(), "{step:#}");
     }
     open.rollback().await.expect("it ends");
+    scenario.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_killed_half_way_goes_on_by_the_same_plan() {
+    let scenario = accounts().await;
+    let (first, _) = planned(&scenario);
+    // In a run's order, each seen from outside as soon as it is there.
+    for done in ["publications", "slots", "subjects", "topics"] {
+        let gateway = with_plan(&scenario, &hash(&first));
+        until(done, Duration::from_secs(60), async || {
+            let found = at_servers(&scenario).await;
+            // The progress topic is made before anything else.
+            let own = usize::from(done == "topics");
+            found[done].len() > own
+        })
+        .await;
+        gateway.kill();
+        let (now, code) = planned(&scenario);
+        assert_eq!((codes(&now), code), (vec![], 0), "{done}: {now:#}");
+        assert_eq!(hash(&now), hash(&first), "{done}");
+        assert!(steps(&now).len() < steps(&first).len(), "{done}");
+    }
+    let mut gateway = with_plan(&scenario, &hash(&first));
+    gateway.wait_ready("streaming").await;
+    gateway.wait_history().await;
+    assert!(gateway.stop().await.success());
+    assert_eq!(steps(&planned(&scenario).0), Vec::<String>::new());
+    scenario.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dba_may_run_what_it_prints_and_the_plan_stays_the_same() {
+    let scenario = accounts().await;
+    let (first, _) = planned(&scenario);
+    let printed = String::from_utf8(plan(&scenario, &[]).stdout).expect("text");
+    let (_, sql) = printed.split_once("in this order\n").expect("statements");
+    let (sql, _) = sql.split_once("\n\n").expect("an end");
+    for statement in sql.split_inclusive(";\n") {
+        let run = scenario.db.batch_execute(statement).await;
+        run.unwrap_or_else(|e| panic!("{e}: {statement}"));
+    }
+    let (then, code) = planned(&scenario);
+    assert_eq!((codes(&then), code), (vec![], 0), "{then:#}");
+    assert_eq!(hash(&then), hash(&first));
+    let left = steps(&then);
+    let source =
+        ["publication", "slot"].map(|what| format!("create {what} onramp_{}", scenario.name));
+    assert!(
+        source
+            .iter()
+            .all(|s| steps(&first).contains(s) && !left.contains(s)),
+        "{left:?}"
+    );
+    let mut gateway = with_plan(&scenario, &hash(&first));
+    gateway.wait_ready("streaming").await;
+    assert!(gateway.stop().await.success());
     scenario.close().await;
 }

@@ -120,7 +120,7 @@ fn unknown_field(product: &Product, path: &str) -> Option<Finding> {
     if all.iter().any(|known| known == path) {
         return None;
     }
-    let remedy = match onramp_language::nearest(path, all.iter().map(String::as_str)) {
+    let remedy = match onramp_finding::nearest(path, all.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => protection::UNKNOWN_FIELD.remedy.to_owned(),
     };

@@ -31,8 +31,9 @@ const FOLLOW_MAX: Duration = Duration::from_secs(3600);
   onramp dry-run commerce.orders.v1 --all
   onramp dry-run commerce.orders.v1 --sample 100 --follow 30s --show-rows
 
-Exit codes: 0 fine, 1 rows would fail, or findings, 64 wrong usage or an unreadable gateway
-file, 66 source, 67 broker, 68 registry out of reach (all are told; the first one counts).")]
+Exit codes: 0 fine, 1 rows would fail, or findings, 64 wrong usage or an
+unreadable gateway file, 66 source, 67 broker, 68 registry out of reach (all are
+told; the first one counts).")]
 pub(super) struct Arguments {
     #[command(flatten)]
     files: Files,
@@ -68,6 +69,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         // To look at a draft is what this is for.
         findings.retain(|f| f.code != &files::UNPUBLISHED_DRAFT);
         let products = chosen(arguments, gateway, &reading.refused, &mut findings);
+        // None of what was named can be looked at: there is nothing to ask a server about.
+        if products.is_empty() && !arguments.products.is_empty() {
+            return arguments.report.end(&findings, Map::new(), "");
+        }
         let wishes = Wishes {
             rows: match arguments.all {
                 true => Rows::All,

@@ -15,13 +15,16 @@ mod test;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use onramp_finding::{Failure, Kind};
 use serde_json::json;
 
 use self::files::Files;
 use self::report::Format;
-use crate::{admin, logs, operate, run};
+use crate::{admin, logs, operate, run, terminal};
+
+/// Longer lines of help are hard to read, however wide the terminal is.
+const HELP_COLUMNS: usize = 100;
 
 /// Turns a legacy database's log into versioned, governed data products on Kafka.
 #[derive(Debug, Parser)]
@@ -78,9 +81,9 @@ Exit codes: 0 told, 64 configuration, 67 broker.")]
     },
     /// Has the gateway that runs publish a product's rows again, among live changes.
     #[command(after_help = "Examples:
-  onramp backfill --config onramp.yaml commerce.orders.v1
-  onramp backfill --config onramp.yaml commerce.orders.v1 --where 'row.ord_no > 1000'
-  onramp backfill --config onramp.yaml commerce.orders.v1 --reconcile
+  onramp backfill commerce.orders.v1
+  onramp backfill commerce.orders.v1 --where 'row.ord_no > 1000'
+  onramp backfill commerce.orders.v1 --reconcile
 
 Exit codes: 0 ordered, 64 refused, or no gateway answers.")]
     Backfill {
@@ -106,7 +109,8 @@ Exit codes: 0 ordered, 64 refused, or no gateway answers.")]
   onramp recover --config onramp.yaml
   onramp recover --config onramp.yaml --yes
 
-Exit codes: 0 recovered, 64 refused, not needed or not confirmed, 66 source, 67 broker.")]
+Exit codes: 0 recovered, 64 refused, not needed or not confirmed, 66 source,
+67 broker.")]
     Recover {
         #[command(flatten)]
         files: Files,
@@ -139,7 +143,11 @@ Exit codes: 0 released, 64 refused or configuration, 67 broker.")]
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
+    // Help and what is wrong with the usage are text as all the rest is: of the terminal's width.
+    let said = Arguments::command()
+        .term_width(terminal::width().min(HELP_COLUMNS))
+        .try_get_matches();
+    let arguments = match said.and_then(|said| Arguments::from_arg_matches(&said)) {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are no mistakes.

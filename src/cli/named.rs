@@ -30,7 +30,7 @@ pub(super) fn products<'g>(
 pub(super) fn unknown_product(gateway: &Gateway, name: &str) -> Finding {
     let names = gateway.products.iter().map(|p| p.name.value.to_string());
     let names: Vec<String> = names.collect();
-    let remedy = match onramp_language::nearest(name, names.iter().map(String::as_str)) {
+    let remedy = match onramp_finding::nearest(name, names.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => UNKNOWN_PRODUCT.remedy.to_owned(),
     };

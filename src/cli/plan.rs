@@ -19,8 +19,8 @@ use crate::{operate, plan, terminal};
   onramp plan --format json | jq -r .plan
   onramp run --plan 3f9a1c20b7d4e865
 
-Exit codes: 0 planned, 1 run would refuse, 64 wrong usage or an unreadable gateway file,
-66 source, 67 broker, 68 registry out of reach.")]
+Exit codes: 0 planned, 1 run would refuse, 64 wrong usage or an unreadable
+gateway file, 66 source, 67 broker, 68 registry out of reach.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     files: Files,
@@ -45,9 +45,17 @@ fn planned(report: Report, reading: &Reading, gateway: &Gateway) -> ExitCode {
         Ok(runtime) => runtime,
         Err(failure) => return report::failed(report.format, &failure),
     };
-    let mut plan = runtime.block_on(plan::look(gateway, true));
+    let shown = terminal::Progress::default();
+    let mut plan = runtime.block_on(plan::look(gateway, true, Some(&shown)));
+    shown.clear();
     plan.findings.splice(0..0, reading.findings.clone());
-    report.tell(&plan.findings, plan.json(), &plan.text(terminal::width()));
+    let text = plan.text(terminal::width());
+    // A first line is not empty.
+    let text = match plan.findings.is_empty() {
+        true => text.trim_start(),
+        false => &text,
+    };
+    report.tell(&plan.findings, plan.json(), text);
     match plan.out_of_reach {
         Some(unasked) => ExitCode::from(unasked.kind.exit_code()),
         None => report.code(&plan.findings),

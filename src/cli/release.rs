@@ -20,8 +20,8 @@ use crate::released::{Contracts, NAME};
   onramp release commerce.orders.v1
   onramp release --all
 
-Exit codes: 0 released, 1 findings: nothing was written, 64 wrong usage or an unreadable
-gateway file.")]
+Exit codes: 0 released, 1 findings: nothing was written, 64 wrong usage or an
+unreadable gateway file.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     files: Files,

@@ -1,6 +1,5 @@
 //! `onramp test`: mappings held against fixtures, offline.
 
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use onramp_finding::codes::{files, fixtures as codes};
@@ -21,7 +20,8 @@ use crate::terminal;
   onramp test commerce.orders.v1
   onramp test --update          # writes the events that the mapping gives now
 
-Exit codes: 0 all pass, 1 a test or a file fails, 64 wrong usage or an unreadable gateway file.")]
+Exit codes: 0 all pass, 1 a test or a file fails, 64 wrong usage or an unreadable
+gateway file.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     files: Files,
@@ -71,7 +71,8 @@ fn tested(arguments: &Arguments, reading: &Reading, gateway: &Gateway) -> ExitCo
             findings.extend(found(fixtures, tested, arguments.update));
         }
     }
-    shown.push_str(&counted.line());
+    let faults = onramp_finding::any_error(&findings);
+    shown.push_str(&counted.line(faults));
     let mut more = Map::new();
     more.insert("passed".to_owned(), json!(counted.passed));
     more.insert("failed".to_owned(), json!(counted.failed));
@@ -103,8 +104,13 @@ impl Counted {
         }
     }
 
-    fn line(&self) -> String {
-        let word = if self.failed > 0 { "FAILED" } else { "ok" };
+    /// `faults`: something could not be tested at all.
+    fn line(&self, faults: bool) -> String {
+        let word = if faults || self.failed > 0 {
+            "FAILED"
+        } else {
+            "ok"
+        };
         let updated = match self.updated {
             0 => String::new(),
             n => format!("; {n} updated"),
@@ -157,26 +163,36 @@ fn text(fixtures: &Fixtures, tested: &Tested<'_>, update: bool, style: Style) ->
         true => format!("\x1b[{code}m{text}\x1b[0m"),
         false => text.to_owned(),
     };
+    let lines = |indent: usize, text: &str| terminal::wrapped(indent, text, style.width);
+    // Each line by itself, since a terminal may forget a colour at its end.
+    let painted = |code: &str, text: &str| {
+        // What differs may be a blank.
+        let lines = terminal::to_the_letter(8, text, style.width);
+        let lines = lines.lines().map(|line| paint(code, line) + "\n");
+        lines.collect::<String>()
+    };
     let name = format!("{}: {}", fixtures.product.value, tested.test.name.value);
+    let name = lines(6, &name);
+    let name = name.trim();
     match &tested.outcome {
         Outcome::Passed => format!("{}    {name}\n", paint("32", "ok")),
         Outcome::Failed(_) if update => format!("{} {name}\n", paint("33", "wrote")),
         Outcome::Broken(_) => format!("{}  {name}\n", paint("31", "FAIL")),
         Outcome::Failed(different) => {
             let mut out = format!("{}  {name}\n", paint("31", "FAIL"));
-            let _ = writeln!(out, "      {}", place(tested));
+            out.push_str(&lines(6, &place(tested)));
             for Difference {
                 at,
                 expected,
                 given,
             } in different
             {
-                let _ = writeln!(out, "      {at}");
+                out.push_str(&lines(6, at));
                 let absent = "nothing".to_owned();
                 let expected = expected.as_ref().unwrap_or(&absent);
                 let given = given.as_ref().unwrap_or(&absent);
-                let _ = writeln!(out, "        {}", paint("31", &format!("- {expected}")));
-                let _ = writeln!(out, "        {}", paint("32", &format!("+ {given}")));
+                out.push_str(&painted("31", &format!("- {expected}")));
+                out.push_str(&painted("32", &format!("+ {given}")));
             }
             out
         }

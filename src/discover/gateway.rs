@@ -72,7 +72,7 @@ pub(crate) fn draft(source: &Source) -> String {
          # Personal data is published as a pseudonym under this key: make one, and keep it for good,\n\
          # e.g. `openssl rand -hex 32`.\n\
          keys: {{ {KEY}: {{ env: ONRAMP_PII_KEY }} }}\n\
-         # drafts: true  # publishes products with `status: draft` too; for a test system alone\n\
+         # drafts: true  # publishes drafts too: for a test system alone\n\
          products: [products/**/*.yaml]\n"
     ));
     out

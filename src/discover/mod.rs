@@ -158,7 +158,7 @@ fn unknown(tables: &Tables, patterns: &[String], findings: &mut Vec<Finding>) {
             let names: Vec<String> = all().map(Ident::to_string).collect();
             let bare = all().map(|name| name.table.as_str());
             let near =
-                onramp_language::nearest(pattern, names.iter().map(String::as_str).chain(bare));
+                onramp_finding::nearest(pattern, names.iter().map(String::as_str).chain(bare));
             let message = format!("no table is called {pattern}");
             findings.push(
                 Finding::error(

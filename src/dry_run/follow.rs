@@ -8,9 +8,9 @@ use onramp_finding::{Failure, Finding};
 use onramp_language::Gateway;
 
 use super::judge::{Judge, Looked};
-use super::progress::Progress;
 use super::rows::is_out_of_reach;
 use super::tally::Tally;
+use crate::terminal::Progress;
 
 /// The log that one batch holds.
 const BATCH_BYTES: usize = 256 << 10;
@@ -61,7 +61,7 @@ pub(super) async fn follow(
         if open.is_empty() {
             return;
         }
-        progress.show(&format!("the source waits for {}", open.join("; ")));
+        progress.say(&format!("the source waits for {}", open.join("; ")));
         open.clone_into(&mut waited.lock().unwrap_or_else(PoisonError::into_inner));
     };
     let follow = connector.follow(&request, &waits).await?;
@@ -142,7 +142,7 @@ async fn watch(
         }
         let seen: u64 = watched.iter().map(|one| one.judge.tally.read).sum();
         let (so_far, all) = (began.elapsed().as_secs(), duration.as_secs());
-        progress.show(&format!("following: {so_far} of {all} s, {seen} changes"));
+        progress.say(&format!("following: {so_far} of {all} s, {seen} changes"));
     }
     Ok(())
 }

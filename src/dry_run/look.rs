@@ -10,13 +10,12 @@ use onramp_finding::{Failure, Finding, Kind};
 use onramp_language::Gateway;
 
 use super::judge::Looked;
-use super::progress::Progress;
 use super::rows::{self, Far, Parts, Rows, Table};
 use super::tally::{Group, Tally};
 use super::{Outcome, ProductSeen, RowsSeen, Seen, Wishes};
 use super::{follow, preflight, schemas};
 use crate::run::instance;
-use crate::terminal::grouped;
+use crate::terminal::{Progress, grouped};
 
 /// How often it is shown how far a table is read.
 const SHOWN_EVERY: Duration = Duration::from_millis(500);
@@ -62,7 +61,7 @@ impl<'g> Look<'g> {
             gateway,
             connector,
             wishes,
-            progress: Progress::new(),
+            progress: Progress::default(),
             findings: Vec::new(),
             out_of_reach: Vec::new(),
             seen,
@@ -91,7 +90,7 @@ impl<'g> Look<'g> {
 
     async fn preflight(&mut self) {
         self.progress
-            .show("asking Kafka, the registry and the source");
+            .say("asking Kafka, the registry and the source");
         let gateway = self.gateway;
         let broker = preflight::broker(gateway).await;
         self.seen.broker = broker.is_ok();
@@ -257,7 +256,7 @@ impl<'g> Look<'g> {
             let rate = (rows as f64 / began.elapsed().as_secs_f64()) as u64;
             let (rows, rate) = (grouped(rows), grouped(rate));
             self.progress
-                .show(&format!("{}: {rows}{of} rows, {rate}/s", table.name()));
+                .say(&format!("{}: {rows}{of} rows, {rate}/s", table.name()));
         }
     }
 

@@ -18,11 +18,9 @@ mod follow;
 mod judge;
 mod look;
 mod machine;
-mod page;
 mod planned;
 mod preflight;
 mod profile;
-mod progress;
 mod rows;
 mod schemas;
 mod tally;
@@ -117,6 +115,9 @@ pub(crate) async fn look(gateway: &Gateway, products: Vec<Product>, wishes: &Wis
     let names = settings::source(&looked, &instance().0);
     let connector: Arc<dyn Connector> = Arc::new(Postgres::new(names));
     let mut outcome = Look::new(&looked, connector, wishes).look().await;
-    outcome.seen.planned = planned::planned(gateway, &mut outcome.findings).await;
+    // Who did not answer is not waited for again.
+    if outcome.out_of_reach.is_none() {
+        outcome.seen.planned = planned::planned(gateway, &mut outcome.findings).await;
+    }
     outcome
 }

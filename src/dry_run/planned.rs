@@ -21,7 +21,9 @@ pub(super) async fn planned(gateway: &Gateway, known: &mut Vec<Finding>) -> Opti
     if products::published(gateway).is_empty() {
         return None;
     }
-    let plan = plan::look(gateway, false).await;
+    let shown = terminal::Progress::default();
+    let plan = plan::look(gateway, false, Some(&shown)).await;
+    shown.clear();
     for finding in &plan.findings {
         if !known.contains(finding) {
             known.push(finding.clone());
@@ -29,7 +31,7 @@ pub(super) async fn planned(gateway: &Gateway, known: &mut Vec<Finding>) -> Opti
     }
     // Who could not be asked is told already.
     plan.out_of_reach.is_none().then(|| Planned {
-        text: plan.text(terminal::width()),
+        text: plan.text(terminal::width()).trim_start().to_owned(),
         json: Value::Object(plan.json()),
     })
 }

@@ -3,12 +3,11 @@
 use super::diff::Difference;
 use super::fields::FieldInfo;
 use super::judge::Looked;
-use super::page::Page;
 use super::profile::FieldProfile;
 use super::schemas::Schema;
 use super::tally::{Group, Sample, Tally};
 use super::{ProductSeen, RowsSeen, Seen};
-use crate::terminal::grouped;
+use crate::terminal::{Page, grouped};
 
 /// Where values begin.
 const INDENT: usize = 12;
@@ -259,8 +258,8 @@ fn field(looked: &Looked, field: &FieldInfo, profile: &FieldProfile) -> String {
         text.push_str(&format!(", longest {}", grouped(longest as u64)));
     }
     if profile.ambiguous > 0 {
-        let count = grouped(profile.ambiguous);
-        text.push_str(&format!(", {count} ambiguous local times"));
+        let count = counted(profile.ambiguous, "ambiguous local time");
+        text.push_str(&format!(", {count}"));
     }
     if profile.unlisted > 0 {
         text.push_str(&format!(", {} not listed", grouped(profile.unlisted)));

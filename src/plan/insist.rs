@@ -6,7 +6,7 @@ use onramp_language::Gateway;
 
 /// Refuses where a run would end elsewhere than the plan of this hash. Before anything is created.
 pub(crate) async fn insist(gateway: &Gateway, hash: &str) -> Result<(), Failure> {
-    let plan = super::look(gateway, false).await;
+    let plan = super::look(gateway, false, None).await;
     if let Some(unasked) = plan.out_of_reach {
         return Err(Failure {
             retry: unasked.retry,

@@ -14,15 +14,21 @@ use onramp_translator::Contract;
 use super::{Area, Does, Fate, Plan, PlannedProduct, Step, Unasked, hash, rows};
 use crate::run::history::decide::{Known, decide};
 use crate::run::{blocking, contracts, products, protection, requests, settings};
+use crate::terminal;
 
 /// The name under which the source sees whoever looks.
 const INSTANCE: &str = "plan";
 
 /// Looks at everything, and says all that is wrong in one go: a server that cannot be asked keeps
 /// nobody from asking the others.
-pub(crate) async fn look(gateway: &Gateway, sample: bool) -> Plan {
+pub(crate) async fn look(
+    gateway: &Gateway,
+    sample: bool,
+    shown: Option<&terminal::Progress>,
+) -> Plan {
     let mut look = Look {
         gateway,
+        shown,
         plan: Plan {
             gateway: gateway.name.value.clone(),
             ..Plan::default()
@@ -33,14 +39,19 @@ pub(crate) async fn look(gateway: &Gateway, sample: bool) -> Plan {
     };
     let keys = protection::preflight(gateway);
     look.keys = look.kept(keys);
+    look.says("asking Kafka");
     let kafka = look.progress().await;
+    look.says("asking the source");
     let source = look.source().await;
+    look.says("asking the registry");
     look.registry().await;
     if let Some(kafka) = &kafka {
+        look.says("asking Kafka for the products' topics");
         look.kafka(kafka).await;
         look.products(source.as_ref(), sample).await;
     }
     let mut plan = look.plan;
+    plan.refuse();
     // Without progress nobody knows what is there already.
     if kafka.is_none() {
         plan.steps.clear();
@@ -69,6 +80,7 @@ pub(super) struct Source {
 
 struct Look<'a> {
     gateway: &'a Gateway,
+    shown: Option<&'a terminal::Progress>,
     plan: Plan,
     seen: Option<Progress>,
     /// The products' topics with their partition counts, as they are or will be.
@@ -78,6 +90,13 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// How far it is, for whoever waits.
+    fn says(&self, what: &str) {
+        if let Some(shown) = self.shown {
+            shown.say(what);
+        }
+    }
+
     /// Keeps what was asked for; where it could not be had, why.
     fn kept<T>(&mut self, asked: Result<T, Failure>) -> Option<T> {
         match asked {
@@ -357,6 +376,7 @@ impl Look<'_> {
         self.plan.findings.extend(changed);
         let mut rows = None;
         if let (Some(run), Some(source)) = (reads, source) {
+            self.says(&format!("reading a sample of {name}"));
             match rows::expected(self.gateway, source, product, &run, sample).await {
                 Ok(found) => rows = found,
                 Err(failure) => self.plan.findings.extend(told(failure, &name)),

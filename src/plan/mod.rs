@@ -13,8 +13,10 @@ mod look;
 mod rows;
 mod text;
 
+use std::collections::HashSet;
+
 use onramp_connector::Ident;
-use onramp_finding::{Finding, Kind};
+use onramp_finding::{Finding, Kind, Severity};
 use serde_json::{Map, Value, json};
 
 pub(crate) use insist::insist;
@@ -152,6 +154,21 @@ pub(crate) struct Rows {
 }
 
 impl Plan {
+    /// A product that an error is about begins, or goes on, nowhere.
+    fn refuse(&mut self) {
+        let errors = self
+            .findings
+            .iter()
+            .filter(|f| f.severity == Severity::Error);
+        let named = errors.filter_map(|f| f.product.as_deref());
+        let refused: HashSet<&str> = named.flat_map(|names| names.split(", ")).collect();
+        for planned in &mut self.products {
+            if refused.contains(planned.product.as_str()) {
+                (planned.fate, planned.rows) = (Fate::Refused, None);
+            }
+        }
+    }
+
     /// As people read it, `columns` wide.
     pub(crate) fn text(&self, columns: usize) -> String {
         text::text(self, columns)

@@ -1,7 +1,7 @@
 //! A plan for people.
 
 use super::{Area, Does, Fate, Plan, PlannedProduct, Rows, Step};
-use crate::terminal::{bytes, duration, grouped, labelled};
+use crate::terminal::{bytes, duration, grouped, labelled, shown};
 
 pub(super) fn text(plan: &Plan, columns: usize) -> String {
     let mut out = String::new();
@@ -19,10 +19,16 @@ pub(super) fn text(plan: &Plan, columns: usize) -> String {
             product(&mut out, planned, columns);
         }
     }
-    statements(&mut out, plan);
+    // Of a plan that is refused there is nothing to do beforehand.
+    if plan.hash.is_some() || plan.out_of_reach.is_some() {
+        statements(&mut out, plan, columns);
+    }
     let steps = !out.is_empty();
     out.push_str(if steps { "\n" } else { "" });
     labelled(&mut out, "", &closing(plan), columns);
+    if let Some(hash) = &plan.hash {
+        out.push_str(&format!("That, or nothing: onramp run --plan {hash}\n"));
+    }
     out
 }
 
@@ -96,15 +102,52 @@ fn expected(rows: &Rows) -> String {
     text
 }
 
-/// The statements keep their lines: they are there to be copied.
-fn statements(out: &mut String, plan: &Plan) {
+/// The statements are there to be copied.
+fn statements(out: &mut String, plan: &Plan, columns: usize) {
     let statements = plan.steps.iter().filter_map(|s| s.statement.as_ref());
     for (n, statement) in statements.enumerate() {
         if n == 0 {
             out.push_str("\nOr, by a DBA beforehand, in this order\n");
         }
-        out.push_str(&format!("  {statement};\n"));
+        out.push_str(&statement_in_lines(statement, columns));
     }
+}
+
+/// A statement in lines that fit. It is broken between its words alone, never within what is quoted,
+/// so that it stays the same statement.
+fn statement_in_lines(statement: &str, columns: usize) -> String {
+    let (mut out, mut used) = (String::from(" "), 1);
+    for word in statement_words(&format!("{statement};")) {
+        let length = word.chars().count();
+        if used > 1 && used + 1 + length > columns {
+            out.push_str("\n   ");
+            used = 3;
+        }
+        out.push(' ');
+        out.push_str(&word);
+        used += 1 + length;
+    }
+    out.push('\n');
+    out
+}
+
+/// What stands between blanks that no quotes enclose. Nothing that a terminal would obey is passed on.
+fn statement_words(statement: &str) -> Vec<String> {
+    let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
+    for c in statement.chars() {
+        match quote {
+            None if c == ' ' => {
+                words.push(std::mem::take(&mut word));
+                continue;
+            }
+            None if matches!(c, '\'' | '"' | '`') => quote = Some(c),
+            Some(open) if open == c => quote = None,
+            _ => {}
+        }
+        word.push(shown(c));
+    }
+    words.push(word);
+    words
 }
 
 fn closing(plan: &Plan) -> String {
@@ -117,11 +160,31 @@ fn closing(plan: &Plan) -> String {
         count(Does::Claim)
     );
     match (&plan.hash, plan.out_of_reach) {
-        (Some(hash), _) => format!("{done}; `onramp run --plan {hash}` does that or nothing"),
+        (Some(_), _) => done,
         (None, Some(_)) => format!(
             "{}: not planned, since not all could be asked",
             plan.gateway
         ),
         (None, None) => format!("{}: refused, see the errors", plan.gateway),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_is_broken_between_words_and_stays_the_same() {
+        let statement = r#"CREATE PUBLICATION "a  b" FOR TABLE ONLY "public"."it's one, long name", ONLY "s"."t" WITH (publish = 'insert, update')"#;
+        let lines = statement_in_lines(statement, 40);
+        assert!(lines.lines().all(|l| l.chars().count() <= 50), "{lines}");
+        assert!(
+            lines.contains(r#""public"."it's one, long name","#),
+            "{lines}"
+        );
+        assert!(lines.contains("'insert, update');"), "{lines}");
+        let whole: Vec<&str> = lines.lines().map(str::trim).collect();
+        assert_eq!(whole.join(" "), format!("{statement};"));
+        assert!(!statement_in_lines("DROP \"a\x1b[2J\"", 40).contains('\x1b'));
     }
 }

@@ -1,37 +1,42 @@
 //! How far a long command has come.
 
 use std::io::{IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::lines::shown;
 use super::width;
 
 /// How far something has come, on one line of the terminal that is written anew; nothing where
 /// standard error is none.
 #[derive(Default)]
 pub(crate) struct Progress {
-    shown: bool,
+    shown: AtomicBool,
 }
 
 impl Progress {
     /// Shows a line in place of the last one.
-    pub(crate) fn say(&mut self, line: &str) {
+    pub(crate) fn say(&self, line: &str) {
         let mut to = std::io::stderr().lock();
         if !to.is_terminal() {
             return;
         }
-        let clean = line
-            .chars()
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c });
-        let line: String = clean.take(width() - 1).collect();
+        let line: String = line.chars().map(shown).take(width() - 1).collect();
+        // Who cannot see it misses nothing.
         let _ = write!(to, "\r\x1b[K{line}").and_then(|()| to.flush());
-        self.shown = true;
+        self.shown.store(true, Ordering::Relaxed);
     }
 
     /// Takes the line away.
-    pub(crate) fn clear(&mut self) {
-        if self.shown {
+    pub(crate) fn clear(&self) {
+        if self.shown.swap(false, Ordering::Relaxed) {
             let mut to = std::io::stderr().lock();
             let _ = write!(to, "\r\x1b[K").and_then(|()| to.flush());
-            self.shown = false;
         }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
     }
 }

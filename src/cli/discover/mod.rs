@@ -28,11 +28,11 @@ use crate::{run, terminal};
 #[command(after_help = "Examples:
   onramp discover --config onramp.yaml
   onramp discover --config onramp.yaml --tables 'public.ordr_*,cust_mst'
-  onramp discover --source postgres://onramp@db:5432/erp --password-env DB_PASSWORD --out erp
+  onramp discover --source postgres://onramp@db/erp --password-env PW --out erp
   onramp discover --config onramp.yaml --tables cust_mst --force
 
-Exit codes: 0 drafted, 1 findings, 64 wrong usage, files that cannot be read or written,
-66 source, 70 internal fault.")]
+Exit codes: 0 drafted, 1 findings, 64 wrong usage, files that cannot be read or
+written, 66 source, 70 internal fault.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     files: Files,
@@ -146,7 +146,7 @@ fn discovered(arguments: &Arguments, setting: &Setting) -> Result<ExitCode, Fail
         .enable_all()
         .build()
         .map_err(|e| Failure::internal(&running::INTERNAL, format!("no runtime: {e}")))?;
-    let mut line = terminal::Progress::default();
+    let line = terminal::Progress::default();
     let looked = runtime.block_on(discover::look(&*connector, &wanted, &mut |at, of, name| {
         line.say(&format!("looking at table {at} of {of}: {name}"));
     }));

@@ -99,8 +99,13 @@ pub(super) fn text(
             let _ = write!(last, ", {n} {what}");
         }
     }
-    out.push('\n');
+    if !out.is_empty() {
+        out.push('\n');
+    }
     out.push_str(&terminal::wrapped(0, &last, style.width));
+    if lines.is_empty() {
+        return out;
+    }
     let next = match next {
         Next::Gateway => "Next: finish the gateway file and a draft, then",
         Next::Draft => "Next: finish a draft, then",

@@ -13,7 +13,7 @@ use crate::evaluate::Run;
 use crate::node::{Constant, Node, Op};
 use crate::scope::Holds;
 use crate::syntax::Tree;
-use crate::{Column, Fault, Row, Scope, Scratch, Type, suggest};
+use crate::{Column, Fault, Row, Scope, Scratch, Type};
 
 /// Slots known not to be null.
 pub(crate) type Facts = BTreeSet<usize>;
@@ -175,7 +175,7 @@ impl<'t> Checker<'t> {
                     }
                 }
                 let names = scope.variables.iter().map(|(name, _)| name.as_str());
-                let near = suggest::nearest(variable, names.clone()).map(str::to_owned);
+                let near = onramp_finding::nearest(variable, names.clone()).map(str::to_owned);
                 let known = format!(
                     "the names here are {}",
                     names.collect::<Vec<_>>().join(", ")
@@ -206,7 +206,7 @@ impl<'t> Checker<'t> {
         let found = columns.iter().find(|column| column.name == field);
         if found.is_none() {
             let names = columns.iter().map(|column| column.name.as_str());
-            let near = suggest::nearest(field, names.clone()).map(|near| {
+            let near = onramp_finding::nearest(field, names.clone()).map(|near| {
                 let plain = near.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
                 if plain {
                     format!("{variable}.{near}")

@@ -17,7 +17,6 @@ mod operations;
 mod operator;
 mod scope;
 mod scratch;
-mod suggest;
 mod survey;
 mod syntax;
 mod text;

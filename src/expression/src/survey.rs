@@ -7,7 +7,6 @@ use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue, operators};
 use onramp_finding::codes::expression as codes;
 
 use crate::builtin::{self, BuiltIn, Style};
-use crate::suggest;
 use crate::syntax::Tree;
 use crate::{Fault, Name};
 
@@ -159,7 +158,7 @@ impl<'t> Survey<'t> {
                 format!("unknown function `{name}`"),
             );
             let known = || builtin::ALL.iter().map(|f| f.name);
-            let meant = sql(name).or_else(|| suggest::nearest(name, known()));
+            let meant = sql(name).or_else(|| onramp_finding::nearest(name, known()));
             self.faults.push(match meant {
                 Some(meant) => fault.remedy(format!("did you mean `{meant}`?")),
                 None => fault.remedy(format!(

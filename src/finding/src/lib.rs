@@ -7,11 +7,13 @@
 mod code;
 pub mod codes;
 mod failure;
+mod nearest;
 mod place;
 mod render;
 
 pub use code::Code;
 pub use failure::{Failure, Kind};
+pub use nearest::nearest;
 pub use place::{Place, SourceFile, Span};
 pub use render::{Style, to_json, to_text};
 

@@ -65,11 +65,14 @@ fn one(finding: &Finding, style: Style) -> String {
     let margin = " ".repeat(gutter + 1);
     if let Some(place) = place_text(&finding.place) {
         let arrow = style.paint(BLUE, "-->");
-        out.push_str(&format!(
-            "{}{arrow} {}\n",
-            " ".repeat(gutter + 1),
-            shown(&place)
-        ));
+        let before = gutter + 5;
+        let lines = wrapped(&shown(&place), before, before, style.width);
+        for (n, line) in lines.iter().enumerate() {
+            match n {
+                0 => out.push_str(&format!("{}{arrow} {line}\n", " ".repeat(gutter + 1))),
+                _ => out.push_str(&format!("{}{line}\n", " ".repeat(before))),
+            }
+        }
     }
     let bar = style.paint(BLUE, "|");
     if let Place::File { file, span } = &finding.place

@@ -7,8 +7,8 @@ use onramp_finding::codes::files;
 use crate::definition::{Case, Cases, FIELD, Form, Key, Value, Word};
 use crate::definition::{Complaint, suggestion};
 use crate::faults::Faults;
-use crate::suggest::nearest;
 use crate::yaml::{Content, Entry, Node};
+use onramp_finding::nearest;
 
 /// Checks what stands under a key; `path` is the key's path, for messages.
 pub(crate) fn check(node: &Node, value: Value, path: &str, faults: &mut Faults) {

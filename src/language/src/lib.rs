@@ -14,7 +14,6 @@ mod read;
 pub mod reference;
 mod secret;
 mod spanned;
-mod suggest;
 mod time_format;
 mod yaml;
 
@@ -33,5 +32,4 @@ pub use product::{
 pub use read::TO_SAY;
 pub use secret::Secret;
 pub use spanned::Spanned;
-pub use suggest::nearest;
 pub use time_format::{Moment, TimeFormat, TimePart};

@@ -96,7 +96,7 @@ fn key_fields(product: &Product, fields: &[Field]) -> Vec<Finding> {
                 key.place(),
                 format!("the key names {}, which is not a field", key.value),
             );
-            if let Some(near) = crate::names::nearest(key, known) {
+            if let Some(near) = onramp_finding::nearest(key, known) {
                 finding = finding.remedy(format!("did you mean {near}?"));
             }
             findings.push(finding);

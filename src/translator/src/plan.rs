@@ -16,9 +16,9 @@ use crate::contract;
 use crate::conversion::{self, Refused};
 use crate::convert::Convert;
 use crate::enumeration::Codes;
-use crate::names::nearest;
 use crate::protection::{Protection, Pseudonymiser};
 use crate::step::{Origin, Step};
+use onramp_finding::nearest;
 
 /// A key field's step, with what the checks of keys ask of it.
 #[derive(Debug)]

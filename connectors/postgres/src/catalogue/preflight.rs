@@ -24,6 +24,7 @@ pub(crate) async fn look(
     let idents: Vec<Ident> = request.tables.iter().map(|t| t.table.clone()).collect();
     let described = describe::tables(session, &idents).await?;
     findings.extend(tables::judge(names, request, &described));
+    tables::suggest(session, request, &described, &mut findings).await?;
     let publication = publication::find(session, &names.publication).await?;
     findings.extend(publication::judge(
         names,

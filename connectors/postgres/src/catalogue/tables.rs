@@ -5,9 +5,10 @@ use std::collections::HashMap;
 
 use onramp_connector::{Ident, PrepareRequest, TableRequest};
 use onramp_finding::codes::source as codes;
-use onramp_finding::{Finding, Place, Severity};
+use onramp_finding::{Failure, Finding, Place, Severity, nearest};
 
 use super::describe::{Leaf, Table};
+use super::session::Session;
 use super::{sql, toast};
 use crate::Names;
 
@@ -24,6 +25,58 @@ pub(crate) fn judge(
     findings
 }
 
+/// So many names are looked through for the one that was meant.
+const NAMES_MAX: i64 = 10_000;
+
+/// Says of tables that are not there which ones may have been meant.
+pub(crate) async fn suggest(
+    session: &Session,
+    request: &PrepareRequest,
+    tables: &HashMap<Ident, Table>,
+    findings: &mut [Finding],
+) -> Result<(), Failure> {
+    if request.tables.iter().all(|t| tables.contains_key(&t.table)) {
+        return Ok(());
+    }
+    let asked = "SELECT n.nspname::text, c.relname::text FROM pg_class c
+                   JOIN pg_namespace n ON n.oid = c.relnamespace
+                  WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
+                    AND n.nspname <> 'information_schema' AND n.nspname NOT LIKE 'pg\\_%'
+                  ORDER BY 1, 2 LIMIT $1";
+    let rows = session.query(asked, &[&NAMES_MAX]).await?;
+    let there: Vec<Ident> = rows
+        .iter()
+        .map(|row| Ident {
+            schema: row.get(0),
+            table: row.get(1),
+        })
+        .collect();
+    for wanted in &request.tables {
+        let at = at(&wanted.table);
+        let of_it = |f: &&mut Finding| f.code == &codes::NO_TABLE && f.place == at;
+        if let Some(near) = meant(&wanted.table, &there) {
+            for finding in findings.iter_mut().filter(of_it) {
+                finding.remedy = Some(format!("did you mean `{near}`?"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The table of the same name in another schema, else the one that is called nearly so in this one.
+fn meant(wanted: &Ident, there: &[Ident]) -> Option<String> {
+    let same = there.iter().find(|t| t.table == wanted.table);
+    same.map(ToString::to_string).or_else(|| {
+        let beside = there.iter().filter(|t| t.schema == wanted.schema);
+        let near = nearest(&wanted.table, beside.map(|t| t.table.as_str()))?;
+        Some(format!("{}.{near}", wanted.schema))
+    })
+}
+
+fn at(table: &Ident) -> Place {
+    Place::Source(format!("table {table}"))
+}
+
 /// What keeps them out.
 pub(crate) fn refused(
     names: &Names,
@@ -36,7 +89,7 @@ pub(crate) fn refused(
 }
 
 fn one(names: &Names, wanted: &TableRequest, found: Option<&Table>, out: &mut Vec<Finding>) {
-    let at = || Place::Source(format!("table {}", wanted.table));
+    let at = || at(&wanted.table);
     let products = wanted.products.join(", ");
     let mut push = |finding: Finding| out.push(finding.of_product(products.clone()));
     let Some(table) = found else {

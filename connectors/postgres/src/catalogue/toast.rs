@@ -36,6 +36,10 @@ pub(crate) fn narrow(oid: u32, typmod: i32) -> bool {
 
 /// What to say of a table's mapped columns.
 pub(super) fn judge(wanted: &TableRequest, table: &Table, push: &mut dyn FnMut(Finding)) {
+    // Who accepted the stop needs no telling.
+    if wanted.accept_left_out {
+        return;
+    }
     let columns: Vec<&str> = table
         .description
         .columns
@@ -80,7 +84,7 @@ pub(super) fn judge(wanted: &TableRequest, table: &Table, push: &mut dyn FnMut(F
     };
     let reason = "an update that leaves such a value alone leaves it out of the log too, and the gateway would stop there";
     let (used, empty) = (concerned(true), concerned(false));
-    if !used.is_empty() && !wanted.accept_left_out {
+    if !used.is_empty() {
         push(
             Finding::error(
                 &codes::TOAST,
@@ -90,7 +94,7 @@ pub(super) fn judge(wanted: &TableRequest, table: &Table, push: &mut dyn FnMut(F
             .because(reason)
             .remedy(full(&used)),
         );
-    } else if used.is_empty() && !empty.is_empty() {
+    } else if !empty.is_empty() {
         push(
             Finding::warning(
                 &codes::TOAST,

@@ -18,6 +18,16 @@ async fn what_is_no_table_with_a_log_is_refused() {
         db.refused(&request(&[("absent", &["id"])])).await.code.id,
         "ONR-411"
     );
+    db.run("CREATE TABLE ordr_hdr (id int PRIMARY KEY); CREATE SCHEMA shop; CREATE TABLE shop.acct (id int)")
+        .await;
+    for (wrong, meant) in [
+        ("Ordr_Hdr", "public.ordr_hdr"),
+        ("ordr_hrd", "public.ordr_hdr"),
+        ("acct", "shop.acct"),
+    ] {
+        let found = db.look(&request(&[(wrong, &["id"])])).await;
+        assert_eq!(remedy(&found[0]), format!("did you mean `{meant}`?"));
+    }
     for (table, what) in [
         ("v", "it is a view"),
         ("m", "it is a materialised view"),

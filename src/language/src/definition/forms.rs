@@ -7,7 +7,7 @@ use super::spelling::{
     slot_name, table,
 };
 use crate::product::Scalar;
-use crate::suggest::nearest;
+use onramp_finding::nearest;
 
 /// The form of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

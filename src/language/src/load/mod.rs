@@ -181,7 +181,7 @@ fn fixtures_name_products(names: &HashMap<String, String>, reading: &mut Reading
             fixtures.product.place(),
             format!("there is no product {wanted}"),
         );
-        let near = crate::nearest(&wanted, names.keys().map(String::as_str));
+        let near = onramp_finding::nearest(&wanted, names.keys().map(String::as_str));
         reading.findings.push(finding.remedy(match near {
             Some(near) => format!("did you mean `{near}`?"),
             None => files::FIXTURES_OF_NOTHING.remedy.to_owned(),
@@ -292,7 +292,7 @@ fn first_key(root: &Node, wanted: &str, faults: &mut Faults) -> bool {
         (Content::Map(_), Some(key)) if root.get(wanted).is_some() => {
             format!("`{key}` stands before `{wanted}`")
         }
-        (Content::Map(_), Some(key)) => match crate::suggest::nearest(key, std::iter::once(wanted))
+        (Content::Map(_), Some(key)) => match onramp_finding::nearest(key, std::iter::once(wanted))
         {
             Some(_) => format!("unknown first key `{key}`; did you mean `{wanted}`?"),
             None => format!("the first key is `{key}`, and a {wanted} file begins with `{wanted}`"),

@@ -8,8 +8,8 @@ use onramp_finding::{Finding, Place, SourceFile, Span, codes::files};
 
 use crate::definition::{GATEWAY, Key, Value};
 use crate::faults::Faults;
-use crate::suggest::nearest;
 use crate::yaml::{Content, Entry, Node};
+use onramp_finding::nearest;
 
 /// Values that come before the gateway file's: flags before environment variables.
 #[derive(Debug, Clone, Default)]

@@ -6,9 +6,9 @@ use super::product::Surroundings;
 use super::source;
 use crate::definition::{avro_name, scalar};
 use crate::faults::Faults;
-use crate::suggest::nearest;
 use crate::yaml::{Entry, Node};
 use crate::{Field, Otherwise, Protect, Scalar, Shape, Spanned};
+use onramp_finding::nearest;
 
 /// The fields of a map, without those that could not be read.
 pub(crate) fn fields(node: &Node, around: &Surroundings<'_>, faults: &mut Faults) -> Vec<Field> {

@@ -291,7 +291,7 @@ fn key(root: &Node, kind: &Kind, faults: &mut Faults) -> Vec<Spanned<String>> {
             None if root.at(&["fields", name]).is_some() => None,
             None => {
                 let near =
-                    crate::suggest::nearest(name, fields.iter().map(|f| f.name.value.as_str()));
+                    onramp_finding::nearest(name, fields.iter().map(|f| f.name.value.as_str()));
                 Some(match near {
                     Some(near) => format!("no field has this name; did you mean `{near}`?"),
                     None => "no field has this name".to_owned(),

@@ -1,12 +1,16 @@
 //! Did you mean?
 
+/// Nobody slips with a longer word; the work grows with its square.
+const MAX_BYTES: usize = 130;
+
 /// The word that is nearest to a text, if one is near enough to be meant.
-pub fn nearest<'w>(text: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+pub fn nearest<'w>(text: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     let text = normal(text);
-    if text.is_empty() || text.len() > 64 {
+    if text.is_empty() || text.len() > MAX_BYTES {
         return None;
     }
     words
+        .into_iter()
         .map(|w| (distance(&text, &normal(w)), w))
         .min_by_key(|(d, _)| *d)
         .filter(|(d, w)| *d <= (w.len().max(text.len()) / 3).clamp(1, 3))
