@@ -59,7 +59,7 @@ pub(super) struct Arguments {
 fn follow(text: &str) -> Result<Duration, String> {
     onramp_language::duration(text)
         .filter(|duration| *duration <= FOLLOW_MAX)
-        .ok_or_else(|| "a duration of at most an hour is `30s` or `5m`".to_owned())
+        .ok_or_else(|| "at most an hour, as `30s`".to_owned())
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {

@@ -89,7 +89,7 @@ fn domain(text: &str) -> Result<String, String> {
         .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     match begins && fits && text.len() <= 60 {
         true => Ok(text.to_owned()),
-        false => Err("a domain is small letters, digits and `-`, e.g. `order-management`".into()),
+        false => Err("small letters, digits, `-`".into()),
     }
 }
 
@@ -107,7 +107,7 @@ fn time(text: &str) -> Result<Duration, String> {
         .and_then(|n| n.checked_mul(unit_ms));
     match ms {
         Some(ms @ 1..=3_600_000) => Ok(Duration::from_millis(ms)),
-        _ => Err("write a whole number and ms, s or m, e.g. `5s`; an hour at most".into()),
+        _ => Err("at most an hour, as `5s`".into()),
     }
 }
 
