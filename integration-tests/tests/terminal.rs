@@ -170,6 +170,28 @@ async fn who_waits_sees_for_whom_and_the_last_screen_is_the_answer_alone() {
 }
 
 #[test]
+fn what_cannot_be_written_is_no_success() {
+    let folder = Folder::with(&[("onramp.yaml", GATEWAY)]);
+    folder.write(
+        "products/orders.yaml",
+        &ORDERS
+            .replace("activ\n", "draft\n")
+            .replace(" && row.cust_noo > 0", ""),
+    );
+    let mut check = onramp(&["check"]);
+    check.current_dir(folder.path());
+    assert_eq!(check.output().unwrap().status.code(), Some(0));
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = check.stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("cannot be written"), "{told}");
+}
+
+#[test]
 fn a_reader_that_goes_away_ends_nothing() {
     let folder = Folder::with(&[("onramp.yaml", GATEWAY), ("products/orders.yaml", ORDERS)]);
     let mut check = onramp(&["check"]);
