@@ -288,10 +288,10 @@ fn later(table: &Table, children: &[Child], style: &Style) -> String {
     if let Some(outbox) = &table.outbox {
         out.push_str(&yaml::comment(
             0,
-            "It looks like an outbox: the application already writes events. Once that kind is built, in place of the above:",
+            "It looks like an outbox: the application already writes events. In place of the above (docs/outbox.md), with the events that it writes:",
         ));
         out.push_str(&format!(
-            "# product: {}.events.v1\n# kind: outbox\n# source: {{ table: {} }}\n# columns: {{ id: {}, type: {}, key: {}, payload: {} }}\n",
+            "# product: {}.events.v1\n# kind: outbox\n# source: {{ table: {} }}\n# columns: {{ id: {}, type: {}, key: {}, payload: {} }}\n# events: {{ … }}\n",
             style.domain,
             yaml::value(&table.name().to_string()),
             yaml::value(&outbox.id),

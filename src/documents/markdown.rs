@@ -73,11 +73,16 @@ fn about(out: &mut String, product: &Product) {
         .map(|k| format!("`{}`", k.value))
         .collect();
     let form = match (product.key_format, key.len()) {
+        _ if product.outbox().is_some() => "what the event is about, as text".to_owned(),
         (KeyFormat::String, 1) => "its text".to_owned(),
         (KeyFormat::String, _) => "a JSON array of their texts".to_owned(),
         (KeyFormat::Avro, _) => format!("Avro, subject `{}`", onramp_registry::key_subject(&topic)),
     };
-    row(out, "Key", &format!("{}: {form}", key.join(", ")));
+    let key = match key.is_empty() {
+        true => form,
+        false => format!("{}: {form}", key.join(", ")),
+    };
+    row(out, "Key", &key);
     for value in onramp_translator::contract(product).values {
         let subject = crate::run::contracts::subject(&topic, &value);
         let label = value.event.as_deref().unwrap_or("Value");

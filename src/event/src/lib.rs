@@ -101,6 +101,13 @@ pub struct Record {
     pub subject: Span,
     /// The value's bytes; None is a tombstone.
     pub value: Option<Span>,
+    /// The id that an application gave it; None where its place in the log is its id.
+    pub id: Option<Span>,
+    /// When an application says that it happened, in microseconds since 1970-01-01T00:00:00Z; None
+    /// where that is when its transaction committed.
+    pub at_us: Option<i64>,
+    /// Further headers, as [`Arena::push_header`] appends them.
+    pub headers: Span,
 }
 
 /// Encoded events, in order.
@@ -118,6 +125,8 @@ pub struct Arena {
     pub boundary: Option<Arc<str>>,
     /// Rows that the log brought for this arena, whether they gave events or not.
     pub rows: u64,
+    /// Updates of an outbox's rows that were passed over.
+    pub passed_over: u64,
     /// Records of progress, key and value, that belong to the Kafka transaction of these events.
     pub notes: Vec<(String, String)>,
 }
@@ -140,6 +149,30 @@ impl Arena {
         }
     }
 
+    /// Appends a header: its name, and the value that is written.
+    pub fn push_header(&mut self, name: &[u8], value: impl FnOnce(&mut Vec<u8>)) {
+        self.bytes
+            .extend_from_slice(&(name.len() as u32).to_le_bytes());
+        self.bytes.extend_from_slice(name);
+        let at = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 4]);
+        value(&mut self.bytes);
+        let length = (self.bytes.len() - at - 4) as u32;
+        self.bytes[at..at + 4].copy_from_slice(&length.to_le_bytes());
+    }
+
+    /// The headers of a span, name and value.
+    pub fn headers(&self, span: Span) -> impl Iterator<Item = (&[u8], &[u8])> {
+        fn part<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+            let (length, rest) = bytes.split_first_chunk::<4>()?;
+            let (part, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+            *bytes = rest;
+            Some(part)
+        }
+        let mut bytes = self.slice(span);
+        std::iter::from_fn(move || Some((part(&mut bytes)?, part(&mut bytes)?)))
+    }
+
     /// Empties it, and gives memory back that one large record made it take.
     pub fn recycle(&mut self, keep_bytes: usize) {
         self.bytes.clear();
@@ -148,6 +181,7 @@ impl Arena {
         self.transactions.clear();
         self.boundary = None;
         self.rows = 0;
+        self.passed_over = 0;
         self.notes.clear();
     }
 }

@@ -23,12 +23,24 @@ pub fn change(scope: Scope, first: usize, tx_nullable: bool) -> Scope {
         nullable,
         slot: first + at,
     };
-    scope.value(column("op", Type::String, 0, false)).columns(
+    let op = column("op", Type::String, 0, false);
+    transaction(scope.value(op), first, tx_nullable)
+}
+
+/// What `tx` is, in the slots of a change that begin there.
+pub fn transaction(scope: Scope, first: usize, nullable: bool) -> Scope {
+    let column = |name: &str, r#type, at| Column {
+        name: name.to_owned(),
+        r#type,
+        nullable,
+        slot: first + at,
+    };
+    scope.columns(
         "tx",
         vec![
-            column("id", Type::String, 1, tx_nullable),
-            column("position", Type::String, 2, tx_nullable),
-            column("committed_at", Type::Timestamp, 3, tx_nullable),
+            column("id", Type::String, 1),
+            column("position", Type::String, 2),
+            column("committed_at", Type::Timestamp, 3),
         ],
     )
 }
@@ -50,6 +62,14 @@ impl Variables {
         Variables {
             rows: &["before", "after"],
             others: change(Scope::new(), BEYOND, false),
+        }
+    }
+
+    /// Of an outbox: the row, and the transaction that inserted it.
+    pub fn outbox() -> Variables {
+        Variables {
+            rows: &["row"],
+            others: transaction(Scope::new(), BEYOND, false),
         }
     }
 

@@ -10,6 +10,7 @@ mod fixtures;
 mod gateway;
 mod literal;
 mod load;
+mod outbox;
 mod product;
 mod read;
 pub mod reference;
@@ -26,6 +27,7 @@ pub use gateway::{
 };
 pub use literal::{Constant, Literal};
 pub use load::{Loaded, Overrides, Reading, load, read};
+pub use outbox::{AvroFile, OnUpdate, Outbox, OutboxColumns, Payload, PayloadForm, UnknownType};
 pub use product::{
     Ambiguous, Compatibility, EventType, Fallback, Field, KeyFormat, Kind, Lookup, OnError,
     OnMappingChange, OnTruncate, Otherwise, Parse, Product, ProductName, Protect, Record,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use onramp_expression::{JsonPath, Type};
 
-use crate::{Constant, Moment, Spanned, TimeFormat};
+use crate::{Constant, Moment, Outbox, Payload, Spanned, TimeFormat, UnknownType};
 
 /// A product's full name: `commerce.orders.v2`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -137,6 +137,13 @@ pub enum Kind {
         /// `events`, in the file's order, which is that of the events that one change gives.
         events: Vec<EventType>,
     },
+    /// `outbox`: events that the application writes.
+    Outbox {
+        /// Its columns, and what it does with other rows.
+        outbox: Box<Outbox>,
+        /// `events`, in the file's order.
+        events: Vec<EventType>,
+    },
 }
 
 /// One type of facts.
@@ -148,8 +155,18 @@ pub struct EventType {
     pub doc: Option<String>,
     /// `when`: which changes give it.
     pub when: Option<Spanned<String>>,
-    /// `fields`, in the file's order.
+    /// `fields`, in the file's order; none where an outbox's payload is passed through.
     pub fields: Vec<Field>,
+    /// An outbox's: what its payload is.
+    pub payload: Option<Payload>,
+}
+
+impl EventType {
+    /// What an application writes for it: `type`, or its name.
+    pub fn written(&self) -> &str {
+        let said = self.payload.as_ref().and_then(|p| p.r#type.as_deref());
+        said.unwrap_or(&self.name)
+    }
 }
 
 /// A record that a product's events are made of.
@@ -208,7 +225,7 @@ impl Product {
                 event: None,
                 fields,
             }],
-            Kind::Events { events } => {
+            Kind::Events { events } | Kind::Outbox { events, .. } => {
                 let record = |event| Record::of(event);
                 events.iter().map(record).collect()
             }
@@ -217,7 +234,18 @@ impl Product {
 
     /// The topic of its rows that cannot be translated; None where they stop the gateway.
     pub fn quarantine_topic(&self) -> Option<String> {
-        (self.on_error == OnError::Quarantine).then(|| format!("{}.quarantine", self.name.value))
+        let unknown = self.outbox().map(|outbox| outbox.unknown_type);
+        let has_one =
+            self.on_error == OnError::Quarantine || unknown == Some(UnknownType::Quarantine);
+        has_one.then(|| format!("{}.quarantine", self.name.value))
+    }
+
+    /// What an outbox says beside its events.
+    pub fn outbox(&self) -> Option<&Outbox> {
+        match &self.kind {
+            Kind::Outbox { outbox, .. } => Some(outbox),
+            _ => None,
+        }
     }
 
     /// Whether its topic keeps the latest state of each key, and is filled with what was there.

@@ -49,6 +49,8 @@ pub enum TimePart {
     Second,
     /// `%f`: one digit to nine.
     Fraction,
+    /// A point and one digit to nine, or nothing: no format's, ISO 8601's.
+    Decimals,
     /// `%z`: `Z`, `+HHMM` or `+HH:MM`.
     Offset,
     /// A byte that stands there as it is.
@@ -68,6 +70,25 @@ impl TimeFormat {
         directives(format, &mut parts)?;
         let format = TimeFormat { parts };
         format.fits(wanted).map(|()| format)
+    }
+
+    /// As ISO 8601 has it, with any fraction; a timestamp with its offset.
+    pub fn iso(moment: Moment) -> TimeFormat {
+        let text = match moment {
+            Moment::Date => "%F",
+            Moment::Time => "%T",
+            Moment::LocalTimestamp | Moment::Timestamp => "%FT%T",
+        };
+        let mut parts = Vec::new();
+        // The four above are formats.
+        let _ = directives(text, &mut parts);
+        if moment != Moment::Date {
+            parts.push(TimePart::Decimals);
+        }
+        if moment == Moment::Timestamp {
+            parts.push(TimePart::Offset);
+        }
+        TimeFormat { parts }
     }
 
     /// Its parts.

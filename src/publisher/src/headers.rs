@@ -65,7 +65,10 @@ impl Headers {
         let snapshot = transaction.origin == Origin::Snapshot;
         self.ordinal.clear();
         let _ = write!(self.ordinal, "{}", record.ordinal);
-        if cloud || snapshot {
+        if let Some(id) = record.id {
+            self.id.clear();
+            self.id.extend_from_slice(arena.slice(id));
+        } else if cloud || snapshot {
             let (mark, last) = if snapshot {
                 (b'/', arena.slice(record.subject))
             } else {
@@ -85,7 +88,11 @@ impl Headers {
             list.add(name, value);
         };
         if cloud {
-            if self.transaction != Some(record.transaction) {
+            if let Some(at_us) = record.at_us {
+                self.transaction = None;
+                self.time.clear();
+                write_rfc3339(&mut self.time, at_us);
+            } else if self.transaction != Some(record.transaction) {
                 self.transaction = Some(record.transaction);
                 self.time.clear();
                 write_rfc3339(&mut self.time, transaction.committed_at_us);
@@ -114,6 +121,13 @@ impl Headers {
         } else {
             add(c"onramp_tx", arena.slice(transaction.id));
             add(c"onramp_ordinal", &self.ordinal);
+        }
+        if let Some(id) = record.id {
+            add(c"onramp_event_id", arena.slice(id));
+        }
+        for (name, value) in arena.headers(record.headers) {
+            bytes += name.len() + value.len() + FRAME;
+            list.add_named(name, value);
         }
         (Some(list), bytes)
     }

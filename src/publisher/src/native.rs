@@ -142,6 +142,20 @@ impl HeaderList {
         NonNull::new(unsafe { sys::rd_kafka_headers_new(count) }).map(HeaderList)
     }
 
+    /// Adds a header whose name is bytes without a zero; both are copied.
+    pub(crate) fn add_named(&mut self, name: &[u8], value: &[u8]) {
+        // SAFETY: as of `add`; the name's length is given.
+        unsafe {
+            sys::rd_kafka_header_add(
+                self.0.as_ptr(),
+                name.as_ptr().cast(),
+                name.len() as isize,
+                value.as_ptr().cast(),
+                value.len() as isize,
+            );
+        }
+    }
+
     /// Adds a header; both are copied.
     #[inline]
     pub(crate) fn add(&mut self, name: &'static CStr, value: &[u8]) {

@@ -256,6 +256,12 @@ impl Work {
             self.source_commit_us = Some(transaction.committed_at_us);
         }
         self.rows += arena.rows;
+        if arena.passed_over > 0 {
+            tracing::warn!(
+                updates = arena.passed_over,
+                "rows of an outbox were updated, and their events stay as they were published"
+            );
+        }
         self.inside = arena.boundary.is_none();
         if arena.boundary.is_some() {
             self.boundary = arena.boundary.take();
@@ -305,7 +311,11 @@ impl Work {
                 key,
                 value,
                 // 0 would mean "now" to the client.
-                timestamp_ms: transaction.committed_at_us.div_euclid(1000).max(1),
+                timestamp_ms: record
+                    .at_us
+                    .unwrap_or(transaction.committed_at_us)
+                    .div_euclid(1000)
+                    .max(1),
                 headers,
             };
             waits.anew();

@@ -167,6 +167,9 @@ impl Ghosts {
                     Span::default()
                 },
                 value: None,
+                id: None,
+                at_us: None,
+                headers: Span::default(),
             });
         }
         tracing::info!(product = %self.product, tombstones = arena.records.len(), "keys that the table no longer has");

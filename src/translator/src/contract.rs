@@ -1,8 +1,8 @@
 //! What consumers are promised: a product's Avro schemas, and hashes of contract and mapping.
 
 use onramp_language::{
-    EventType, Fallback, Field, KeyFormat, Kind, Lookup, Otherwise, Parse, Product, Protect,
-    Record, Scalar, Shape, Source, Spanned,
+    EventType, Fallback, Field, KeyFormat, Kind, Lookup, Otherwise, Outbox, Parse, Product,
+    Protect, Record, Scalar, Shape, Source, Spanned,
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -83,6 +83,14 @@ pub fn contract(product: &Product) -> Contract {
 }
 
 fn value(product: &Product, record: Record<'_>, of_product: &str, namespace: &str) -> ValueSchema {
+    let payload = record.event.and_then(|event| event.payload.as_ref());
+    if let Some(schema) = payload.and_then(|payload| payload.schema.as_ref()) {
+        return ValueSchema {
+            event: record.event.map(|e| e.name.value.clone()),
+            record: schema.record.clone(),
+            schema: schema.text.clone(),
+        };
+    }
     let (name, doc) = match record.event {
         None => (of_product.to_owned(), product.description.clone()),
         Some(event) => (
@@ -249,8 +257,37 @@ fn mapping(product: &Product) -> Value {
             };
             mapping["events"] = events.iter().map(event).collect();
         }
+        Kind::Outbox { outbox, events } => {
+            let event = |e: &EventType| {
+                let payload = e.payload.as_ref();
+                json!([
+                    e.name.value,
+                    e.written(),
+                    payload.map(|p| format!("{:?}", p.form)),
+                    payload.and_then(|p| Some(&p.schema.as_ref()?.text)),
+                    of(&e.fields)
+                ])
+            };
+            mapping["outbox"] = self::outbox(outbox);
+            mapping["events"] = events.iter().map(event).collect();
+        }
     }
     mapping
+}
+
+fn outbox(outbox: &Outbox) -> Value {
+    let columns = &outbox.columns;
+    let name = |column: &Option<Spanned<String>>| column.as_ref().map(|c| c.value.clone());
+    let headers = columns.headers.iter();
+    json!({
+        "columns": [
+            columns.id.value, columns.r#type.value, columns.key.value, columns.payload.value,
+            name(&columns.timestamp), name(&columns.partition),
+            headers.map(|(h, c)| [&h.value, &c.value]).collect::<Vec<_>>(),
+        ],
+        "unknown_type": format!("{:?}", outbox.unknown_type),
+        "on_update": format!("{:?}", outbox.on_update),
+    })
 }
 
 fn field_mapping(field: &Field) -> Value {

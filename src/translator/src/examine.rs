@@ -171,7 +171,7 @@ impl Examiner {
     fn entity(&self) -> Option<(Option<&Expression>, &Form)> {
         match &self.program.products.first()?.body {
             Body::Entity { filter, form } => Some((filter.as_ref(), form)),
-            Body::Events(_) => None,
+            Body::Events(_) | Body::Outbox(_) => None,
         }
     }
 

@@ -11,6 +11,7 @@
 //! colon, and the HMAC-SHA-256 of that text in base64url without padding. What is encrypted is that
 //! text too: [`FieldCipher`].
 
+mod avro;
 mod base64url;
 mod change;
 mod cipher;
@@ -24,6 +25,7 @@ mod list;
 mod lookup;
 mod mapping;
 mod names;
+mod outbox;
 mod output;
 mod plan;
 mod program;

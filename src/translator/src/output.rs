@@ -48,6 +48,15 @@ pub(crate) struct Target {
     pub(crate) header_bytes: usize,
 }
 
+/// What an application says of its event.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Own {
+    pub(crate) id: Option<Span>,
+    pub(crate) at_us: Option<i64>,
+    pub(crate) partition: Option<i32>,
+    pub(crate) headers: Span,
+}
+
 /// Where events go.
 pub(crate) struct Output<'o> {
     pub(crate) arena: &'o mut Arena,
@@ -96,14 +105,31 @@ impl Output<'_> {
         target: &Target,
         r#type: u16,
         transaction: u32,
+        key_and_subject: (Span, Span),
+        value: Option<Span>,
+    ) -> Result<(), Trouble> {
+        let own = Own::default();
+        self.record_with(target, r#type, transaction, key_and_subject, value, own)
+    }
+
+    /// The same of an event of which the application says more.
+    pub(crate) fn record_with(
+        &mut self,
+        target: &Target,
+        r#type: u16,
+        transaction: u32,
         (key, subject): (Span, Span),
         value: Option<Span>,
+        own: Own,
     ) -> Result<(), Trouble> {
         let bytes = key.len()
             + value.map_or(0, Span::len)
             + subject.len()
             + self.stated.place.len()
             + self.stated.id.len()
+            + own.headers.len()
+            // In `ce_id` and in a header of its own.
+            + 2 * own.id.map_or(0, Span::len)
             + target.header_bytes;
         if bytes > self.row_bytes {
             return Err(Trouble {
@@ -116,12 +142,17 @@ impl Output<'_> {
         self.arena.records.push(Record {
             route: target.route,
             r#type,
-            partition: partition(self.arena.slice(key), target.partitions),
+            partition: own
+                .partition
+                .unwrap_or_else(|| partition(self.arena.slice(key), target.partitions)),
             transaction,
             ordinal: *ordinal,
             key,
             subject,
             value,
+            id: own.id,
+            at_us: own.at_us,
+            headers: own.headers,
         });
         *ordinal += 1;
         Ok(())

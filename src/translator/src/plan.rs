@@ -3,6 +3,7 @@
 //! The one walk over a product's fields: checking throws the steps away, compiling keeps them.
 
 mod conversion;
+mod outbox;
 mod source;
 
 use std::collections::BTreeSet;
@@ -18,6 +19,7 @@ use crate::change::{Of, Places};
 use crate::cipher::FieldCipher;
 use crate::contract;
 use crate::convert::Convert;
+use crate::outbox::Columns;
 use crate::protection::{Protection, Pseudonymiser};
 use crate::step::{Origin, Step};
 use conversion::{null_has_value, source_of};
@@ -39,6 +41,8 @@ pub(crate) struct Plan {
     pub(crate) filter: Option<Expression>,
     /// One a record, in the file's order.
     pub(crate) records: Vec<RecordPlan>,
+    /// An outbox's columns.
+    pub(crate) outbox: Option<Columns>,
     /// The slots that any of it reads.
     pub(crate) slots: Vec<usize>,
     /// Those that a classified or protected field reads.
@@ -72,9 +76,15 @@ pub(crate) fn plan(
     keys: Keys<'_>,
 ) -> Plan {
     let mut planner = Planner::new(product, table, slot_of, keys);
+    if product.outbox().is_some() {
+        planner.of_inserts();
+    }
     planner.filter();
     for record in product.records() {
         planner.whole(record);
+    }
+    if let Some(outbox) = product.outbox() {
+        planner.plan.outbox = planner.outbox(outbox);
     }
     let mut plan = planner.plan;
     plan.slots.sort_unstable();
@@ -162,7 +172,10 @@ impl<'p> Planner<'p> {
     fn whole(&mut self, record: Record<'_>) {
         let mut operations = Operations::ALL;
         let mut when = None;
-        if let Some(event) = record.event {
+        if self.product.outbox().is_some() {
+            self.of_inserts();
+            self.is_avro(record);
+        } else if let Some(event) = record.event {
             if let Some(condition) = &event.when {
                 operations = expression::operations(condition);
             }
@@ -193,8 +206,7 @@ impl<'p> Planner<'p> {
 
     /// What follows speaks of a change that is one of these operations.
     fn of_change(&mut self, operations: Operations) {
-        let slots = (0..self.table.columns.len()).filter_map(|place| (self.slot_of)(place));
-        let places = Places::of_change(slots.max().map_or(0, |last| last + 1), operations);
+        let places = Places::of_change(self.columns_count(), operations);
         let after = self.columns(places.after, operations.delete);
         let before = self.columns(places.before, operations.insert);
         let scope = Scope::new()
@@ -202,6 +214,12 @@ impl<'p> Planner<'p> {
             .columns("before", before);
         self.scope = expression::change(scope, places.change, false);
         self.places = places;
+    }
+
+    /// How many slots a row has.
+    fn columns_count(&self) -> usize {
+        let slots = (0..self.table.columns.len()).filter_map(|place| (self.slot_of)(place));
+        slots.max().map_or(0, |last| last + 1)
     }
 
     /// A slot is read; what it is of the table's.

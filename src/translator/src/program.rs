@@ -6,9 +6,11 @@ use onramp_connector::{BeforeImage, ColumnDecoder, TableDescription, TableLayout
 use onramp_event::RouteId;
 use onramp_expression::{CHANGE_SLOTS, Expression, Operations, Row, Scratch};
 use onramp_finding::{Finding, Place, any_error, codes::mapping};
-use onramp_language::{KeyFormat, OnTruncate, Product};
+use onramp_language::{KeyFormat, OnError, OnTruncate, PayloadForm, Product};
 
+use crate::avro::Avro;
 use crate::convert::Out;
+use crate::outbox::{OutboxEvent, OutboxProgram};
 use crate::output::Target;
 use crate::plan::{Plan, plan};
 use crate::quarantine::Quarantine;
@@ -92,6 +94,8 @@ pub(crate) enum Body {
     },
     /// Facts, in their order.
     Events(Vec<EventProgram>),
+    /// What the application writes.
+    Outbox(Box<OutboxProgram>),
 }
 
 /// One type of facts.
@@ -244,6 +248,7 @@ fn quarantine(mapped: &Mapped, plan: &Plan) -> Option<Quarantine> {
         route: to.route,
         partitions: to.partitions.max(1),
         header_bytes: mapped.encoding.header_bytes,
+        all: mapped.product.on_error == OnError::Quarantine,
         columns: plan.slots.iter().map(shown).collect(),
     })
 }
@@ -273,6 +278,27 @@ fn body(mapped: &Mapped, plan: Plan) -> Body {
             form,
         }
     });
+    if let (Some(outbox), Some(columns)) = (product.outbox(), plan.outbox) {
+        let events = records.zip(product.records()).filter_map(|(record, of)| {
+            let event = of.event?;
+            let payload = event.payload.as_ref()?;
+            let avro = match (payload.form, &payload.schema) {
+                // One that is no schema was refused with the mapping.
+                (PayloadForm::Avro, Some(schema)) => Some(Avro::new(&schema.text)?),
+                _ => None,
+            };
+            let form = record.form;
+            let written = Box::from(event.written().as_bytes());
+            Some((written, OutboxEvent { form, avro }))
+        });
+        return Body::Outbox(Box::new(OutboxProgram {
+            filter: plan.filter,
+            columns,
+            events: events.collect(),
+            unknown_type: outbox.unknown_type,
+            on_update: outbox.on_update,
+        }));
+    }
     match (product.is_entity(), records.next()) {
         (true, Some(only)) => Body::Entity {
             filter: plan.filter,
@@ -326,6 +352,11 @@ fn frame(schema_id: u32, out: &mut Vec<u8>) {
 }
 
 impl Form {
+    /// Writes what stands before a value.
+    pub(crate) fn frame(&self, out: &mut Vec<u8>) {
+        frame(self.value_schema_id, out);
+    }
+
     /// Writes the key's bytes.
     pub(crate) fn key<'a, R: Row<'a>>(
         &'a self,

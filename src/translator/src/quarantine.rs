@@ -4,7 +4,7 @@
 //! operation, and the columns that the product maps. A column that a classified or protected field
 //! reads is named and not shown. The key is the product's, where it can be computed.
 
-use onramp_connector::{Cell, Operation, Undecodable};
+use onramp_connector::{Cell, Operation, Undecodable, Value};
 use onramp_event::{Origin, RouteId, Span};
 use onramp_expression::{Row, Scratch};
 use onramp_finding::codes::mapping;
@@ -22,8 +22,17 @@ pub(crate) struct Quarantine {
     pub(crate) route: RouteId,
     pub(crate) partitions: i32,
     pub(crate) header_bytes: usize,
+    /// Whether every row goes there that cannot be carried, or those of an unknown type alone.
+    pub(crate) all: bool,
     /// The slots that the product reads, and whether their values may be shown.
     pub(crate) columns: Vec<(usize, bool)>,
+}
+
+impl Quarantine {
+    /// Whether a row goes there that fails so.
+    pub(crate) fn takes(&self, trouble: &Trouble) -> bool {
+        self.all || trouble.code == &mapping::UNKNOWN_EVENT
+    }
 }
 
 /// A change that a product cannot carry, and why.
@@ -90,6 +99,12 @@ impl<'a> Failing<'a, '_> {
             Body::Entity { form, .. } => rows.into_iter().flatten().any(|row| {
                 out.clear();
                 form.key(row, self.scratch, out).is_ok()
+            }),
+            Body::Outbox(outbox) => rows.into_iter().flatten().any(|row| {
+                let value = row.value(outbox.columns.key).unwrap_or(Value::Null);
+                // Writing to memory does not fail.
+                let _ = write::text(&Out::of_column(value), out);
+                value != Value::Null
             }),
             Body::Events(events) => {
                 let change = ChangeView {

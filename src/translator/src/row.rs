@@ -73,6 +73,7 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
                     };
                     self.entity(&entity, new.as_ref(), old.as_ref(), old_key, output)
                 }
+                Body::Outbox(outbox) => self.outbox(product, outbox, new.as_ref(), output),
                 Body::Events(events) => {
                     self.facts(product, events, new.as_ref(), old.as_ref(), output)
                 }
@@ -81,7 +82,8 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
                 continue;
             };
             let failed = |trouble| (product.name.as_str(), field, trouble);
-            let Some(quarantine) = &product.quarantine else {
+            let quarantine = product.quarantine.as_ref();
+            let Some(quarantine) = quarantine.filter(|q| q.takes(&trouble)) else {
                 return Err(failed(trouble));
             };
             output.back_to(mark);
@@ -320,7 +322,10 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
     }
 }
 
-fn no_image<'a>(code: &'static onramp_finding::Code, reason: &'static str) -> FieldTrouble<'a> {
+pub(crate) fn no_image<'a>(
+    code: &'static onramp_finding::Code,
+    reason: &'static str,
+) -> FieldTrouble<'a> {
     let trouble = Trouble {
         code,
         reason,
@@ -329,7 +334,7 @@ fn no_image<'a>(code: &'static onramp_finding::Code, reason: &'static str) -> Fi
     ("", trouble)
 }
 
-fn span(start: usize, end: usize) -> Span {
+pub(crate) fn span(start: usize, end: usize) -> Span {
     Span {
         start: start as u32,
         end: end as u32,

@@ -64,7 +64,7 @@ pub(crate) struct Trouble {
 }
 
 impl Trouble {
-    fn of_column(slot: usize, why: Undecodable) -> Self {
+    pub(crate) fn of_column(slot: usize, why: Undecodable) -> Self {
         Trouble {
             code: Trouble::code_of(why),
             reason: why.reason(),

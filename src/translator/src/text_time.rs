@@ -100,6 +100,12 @@ impl TextTime {
                 TimePart::Minute => read.minute = digits(&mut rest, 2)?,
                 TimePart::Second => read.second = digits(&mut rest, 2)?,
                 TimePart::Fraction => read.micros = fraction(&mut rest)?,
+                TimePart::Decimals => {
+                    if let [b'.', after @ ..] = rest {
+                        rest = after;
+                        read.micros = fraction(&mut rest)?;
+                    }
+                }
                 TimePart::MonthName => read.month = month_name(&mut rest)?,
                 TimePart::HalfDay => read.afternoon = Some(half_day(&mut rest)?),
                 TimePart::Offset => read.offset_s = offset(&mut rest)?,

@@ -317,6 +317,15 @@ pub static FIXTURES_OF_NOTHING: Code = Code {
     remedy: "Correct the name, or remove the file.",
 };
 
+/// An Avro schema that cannot be used.
+pub static AVRO_FILE: Code = Code {
+    id: "ONR-141",
+    title: "Avro schema cannot be used",
+    reason: "An event's `schema` is a file with the Avro schema of one record. What a JSON payload is checked against is made of the types that fields have: values, enums, records, arrays of values, and null beside one of them.",
+    example: "schema: schemas/order-placed.avsc # with a map among its fields",
+    remedy: "Name an `.avsc` file within the gateway's folder; write the event's `fields` in the product's file where the schema has more than they can.",
+};
+
 /// All of them, in order.
 pub const ALL: &[&Code] = &[
     &UNREADABLE,
@@ -354,4 +363,5 @@ pub const ALL: &[&Code] = &[
     &CONSTANT,
     &JSON_PATH,
     &FIXTURES_OF_NOTHING,
+    &AVRO_FILE,
 ];

@@ -209,6 +209,33 @@ pub static ROW_JSON: Code = Code {
     remedy: "Choose the type that the JSON has, or open it in an expression that deals with such rows, e.g. int(jsonString(row.doc, \"qty\").orElse(\"0\")).",
 };
 
+/// An outbox's event of a type that its product does not have.
+pub static UNKNOWN_EVENT: Code = Code {
+    id: "ONR-336",
+    title: "event of an unknown type",
+    reason: "The type's column of an outbox's row holds none of the types that the product's `events` have: its schema is not known.",
+    example: "events: { OrderPlaced: … }   # and the application writes OrderPayed",
+    remedy: "Add the event to the product, or say what such rows do: `unknown_type: quarantine`, or `ignore`; where the table holds other products' events, leave them out with `source.where`.",
+};
+
+/// An outbox's row was changed.
+pub static EVENT_UPDATED: Code = Code {
+    id: "ONR-337",
+    title: "event changed after it was written",
+    reason: "A row of the outbox was updated: its event was published when it was inserted, and never changes.",
+    example: "UPDATE outbox SET payload = … WHERE id = …",
+    remedy: "Let the application write another event; where its updates mean nothing (a mark that the row was read), say `on_update: skip`, or `warn`.",
+};
+
+/// A payload that is not what its schema says.
+pub static ROW_PAYLOAD: Code = Code {
+    id: "ONR-338",
+    title: "payload is not Avro by its schema",
+    reason: "An outbox's payload that is to be passed through is not the binary form of one record of the event's schema, to its last byte.",
+    example: "OrderPlaced: { payload: avro, schema: schemas/order-placed.avsc } # of another version",
+    remedy: "Write the record's binary form alone, without a registry's frame in front, by the schema that the product names.",
+};
+
 /// All of them, in order.
 pub const ALL: &[&Code] = &[
     &COLUMN_UNKNOWN,
@@ -234,4 +261,7 @@ pub const ALL: &[&Code] = &[
     &ROW_UNREADABLE,
     &OLD_ROW_NEEDED,
     &ROW_JSON,
+    &UNKNOWN_EVENT,
+    &EVENT_UPDATED,
+    &ROW_PAYLOAD,
 ];

@@ -7,6 +7,7 @@ mod field;
 mod fixtures;
 mod forms;
 mod gateway;
+mod outbox;
 mod product;
 mod spelling;
 

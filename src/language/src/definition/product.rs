@@ -1,5 +1,6 @@
 //! The keys of a product file and of its fields.
 
+use super::outbox::OUTBOX;
 use super::{Case, Cases, Form, Key, Value, Word};
 
 const TEXT: Value = Value::Text(Form::Text);
@@ -40,12 +41,7 @@ pub(crate) static PRODUCT: Cases = Cases {
         Case {
             title: "kind: outbox",
             words: &["outbox"],
-            keys: &[
-                Key::later("columns", "Which columns hold an event's id, type, key and payload."),
-                Key::later("events", "The events, by the type that the application gives them."),
-                Key::later("history", "Whether existing rows are published."),
-                Key::later("unknown_type", "What an event of an unknown type does."),
-            ],
+            keys: OUTBOX,
         },
     ],
 };
@@ -126,7 +122,7 @@ const KINDS: &[Word] = &[
         "events",
         "Facts that follow from how rows change, in the order in which they did.",
     ),
-    Word::later("outbox", "Events that the application already writes."),
+    Word::new("outbox", "Events that the application already writes."),
 ];
 
 const KEY: Key = Key::optional(
@@ -147,13 +143,13 @@ const ROW_ERROR: Key = Key::optional(
     "What a row does that cannot be translated.",
 )
 .default("stop");
-const TRUNCATE: Key = Key::optional(
+pub(super) const TRUNCATE: Key = Key::optional(
     "on_truncate",
     Value::Words(ON_TRUNCATE),
     "What a TRUNCATE of the table does.",
 )
 .default("stop");
-const MAPPING_CHANGE: Key = Key::optional(
+pub(super) const MAPPING_CHANGE: Key = Key::optional(
     "on_mapping_change",
     Value::Words(ON_MAPPING_CHANGE),
     "What becomes of events that an older mapping gave. A published product whose mapping changed needs it.",
@@ -233,7 +229,7 @@ const EVENT: &[Key] = &[
     ),
 ];
 
-const TABLE: Key = Key::required("table", Value::Text(Form::Table), "Schema and table.")
+pub(super) const TABLE: Key = Key::required("table", Value::Text(Form::Table), "Schema and table.")
     .example("public.ordr_hdr");
 
 const ENTITY_SOURCE: &[Key] = &[
@@ -254,7 +250,7 @@ const KEY_FORMATS: &[Word] = &[
 const KEY_UNIQUE: &[Key] = &[Key::required("reason", TEXT, "Why it does.")
     .example("the application numbers orders across all shops")];
 
-const ON_ERROR: &[Word] = &[
+pub(super) const ON_ERROR: &[Word] = &[
     Word::new("stop", "The gateway stops before it."),
     Word::new(
         "quarantine",

@@ -100,6 +100,7 @@ pub fn read(path: &Path, overrides: &Overrides) -> Reading {
         keys: &keys,
         drafts: root.text_at(&["drafts"]) == Some("true"),
         within: Within::Entity,
+        opens: None,
         folder,
     };
     let mut products: Vec<Product> = Vec::new();

@@ -41,6 +41,7 @@ pub(super) fn events(root: &Node, around: &Surroundings<'_>, faults: &mut Faults
             doc: node.text_at(&["doc"]).map(str::to_owned),
             when,
             fields,
+            payload: None,
         });
     }
     if let Some(at) = root.get("on_mapping_change")

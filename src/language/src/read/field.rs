@@ -179,12 +179,18 @@ fn shape(
                     .error(&files::MISSING_KEY, inside, "`fields` is empty")
                     .remedy("name at least one field");
             }
+            let path = around.opens.map(|opens| opens.under(&entry.key));
+            let opens = around.opens.zip(path.as_deref());
+            let around = Surroundings {
+                opens: opens.map(|(opens, path)| source::Opens { path, ..opens }),
+                ..*around
+            };
             Some(Shape::Record {
-                fields: fields(inside, around, faults),
+                fields: fields(inside, &around, faults),
             })
         }
         "array" => {
-            let source = source::source(entry, word, around.within, faults);
+            let source = source::source(entry, word, around, faults);
             let items = items(entry, around, faults)?;
             Some(Shape::Array {
                 items: Box::new(items),
@@ -192,7 +198,7 @@ fn shape(
             })
         }
         "enum" => {
-            let source = source::source(entry, word, around.within, faults);
+            let source = source::source(entry, word, around, faults);
             let (values, default, otherwise) = enumeration(node, optional, faults)?;
             Some(Shape::Enum {
                 values,
@@ -202,7 +208,7 @@ fn shape(
             })
         }
         _ => {
-            let source = source::source(entry, word, around.within, faults);
+            let source = source::source(entry, word, around, faults);
             let scalar = scalar(word)?;
             let lookup = lookup(node, scalar, optional, source.as_ref(), around, faults);
             Some(Shape::Scalar {

@@ -1,11 +1,13 @@
 //! From checked trees to the language's structs: defaults, and the rules across keys.
 
 pub(crate) mod address;
+mod avro;
 mod events;
 mod field;
 mod fixtures;
 mod gateway;
 mod lookup;
+mod outbox;
 mod product;
 mod source;
 

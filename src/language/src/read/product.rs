@@ -7,8 +7,8 @@ use onramp_finding::{
     codes::{discovery, files, protection::KEY_FIELD_PROTECTION},
 };
 
-use super::source::Within;
-use super::{events, field, source};
+use super::source::{Opens, Within};
+use super::{events, field, outbox, source};
 use crate::check;
 use crate::definition::{PRODUCT, duration, product_name, table};
 use crate::faults::Faults;
@@ -30,6 +30,8 @@ pub(crate) struct Surroundings<'g> {
     pub(crate) drafts: bool,
     /// What expressions speak of.
     pub(crate) within: Within,
+    /// What a field opens that names no source.
+    pub(crate) opens: Option<Opens<'g>>,
     /// The gateway file's folder, in which its files stand.
     pub(crate) folder: &'g Path,
 }
@@ -45,7 +47,7 @@ pub(crate) fn product(
         .and_then(|n| Some(faults.spanned(n, product_name(n.text()?)?)));
     faults.product = name.as_ref().map(|n| n.value.to_string());
     let kind = root.text_at(&["kind"]);
-    if root.get("derive_from").is_some() || kind == Some("outbox") {
+    if root.get("derive_from").is_some() {
         refuse_whole(root, faults);
         return None;
     }
@@ -62,9 +64,10 @@ pub(crate) fn product(
         kind
     };
     check::cases(root, &PRODUCT, decides, "", faults);
-    needed(root, status, kind == Some("events"), faults);
+    needed(root, status, kind, faults);
     let kind = match kind {
         Some("events") => events::events(root, around, faults),
+        Some("outbox") => outbox::outbox(root, around, faults)?,
         _ => Kind::Entity {
             fields: root
                 .get("fields")
@@ -93,7 +96,11 @@ pub(crate) fn product(
     if let Some(filter) = &filter {
         let remedy = "compare it with something, e.g. `== \"Y\"`";
         let wanted = &[onramp_expression::Type::Bool];
-        source::expression(filter, around.within, wanted, remedy, faults);
+        let within = match kind {
+            Kind::Outbox { .. } => Within::Outbox,
+            _ => around.within,
+        };
+        source::expression(filter, within, wanted, remedy, faults);
     }
     kept_mapping(root, faults);
     left_to_say(root, status, faults);
@@ -129,7 +136,9 @@ pub(crate) fn product(
             "keep" => Some(OnMappingChange::Keep),
             _ => None,
         },
-        accept_unchanged_toast: root.get("unchanged_toast").is_some(),
+        // An outbox reads no updates.
+        accept_unchanged_toast: root.get("unchanged_toast").is_some()
+            || matches!(kind, Kind::Outbox { .. }),
         kind,
         name,
     })
@@ -216,12 +225,12 @@ fn refuse_whole(root: &Node, faults: &mut Faults) {
             )
             .because("the whole file depends on it")
             .remedy(
-                "keep the file out of the gateway's `products` for now; `kind: entity` and `kind: events` are built",
+                "keep the file out of the gateway's `products` for now; without `derive_from` it can be",
             );
     }
 }
 
-fn needed(root: &Node, status: Status, facts: bool, faults: &mut Faults) {
+fn needed(root: &Node, status: Status, kind: Option<&str>, faults: &mut Faults) {
     if status == Status::Retired {
         return;
     }
@@ -239,17 +248,29 @@ fn needed(root: &Node, status: Status, facts: bool, faults: &mut Faults) {
         need("description", "Every order of the shop, as it stands now.");
     }
     need("source", "{ table: public.ordr_hdr }");
-    need("key", "[order_id]");
-    let records = match facts {
-        true => ("events", "event"),
-        false => ("fields", "field"),
+    let records = match kind {
+        Some("events" | "outbox") => ("events", "event"),
+        _ => ("fields", "field"),
     };
-    match facts {
-        true => need(
-            "events",
-            "{ OrderPlaced: { when: op == \"insert\", fields: … } }",
-        ),
-        false => need("fields", "{ order_id: { type: long, from: ord_no } }"),
+    match kind {
+        Some("outbox") => {
+            need(
+                "columns",
+                "{ id: id, type: type, key: aggregateid, payload: payload }",
+            );
+            need("events", "{ OrderPlaced: { payload: json, fields: … } }");
+        }
+        Some("events") => {
+            need("key", "[order_id]");
+            need(
+                "events",
+                "{ OrderPlaced: { when: op == \"insert\", fields: … } }",
+            );
+        }
+        _ => {
+            need("key", "[order_id]");
+            need("fields", "{ order_id: { type: long, from: ord_no } }");
+        }
     }
     for (key, what) in [("key", "field"), records] {
         let Some(node) = root.get(key) else { continue };
@@ -279,6 +300,8 @@ fn key(root: &Node, kind: &Kind, faults: &mut Faults) -> Vec<Spanned<String>> {
     let fields = match kind {
         Kind::Entity { fields } => fields,
         Kind::Events { events } => return events::key(root, events, faults),
+        // The application's, as it stands in the key's column.
+        Kind::Outbox { .. } => return Vec::new(),
     };
     let mut key: Vec<Spanned<String>> = Vec::new();
     for node in root.get("key").map_or(&[][..], Node::items) {

@@ -8,6 +8,7 @@ use onramp_finding::{
 };
 
 use super::lookup;
+use super::product::Surroundings;
 use crate::definition::scalar;
 use crate::faults::Faults;
 use crate::yaml::{Entry, Node};
@@ -17,9 +18,10 @@ use crate::{Ambiguous, Moment, Parse, Scalar, Source, Spanned, TimeFormat};
 pub(crate) fn source(
     entry: &Entry,
     word: &str,
-    within: Within,
+    around: &Surroundings<'_>,
     faults: &mut Faults,
 ) -> Option<Source> {
+    let within = around.within;
     let node = &entry.value;
     let keys: &[&str] = match word {
         "array" => &["from"],
@@ -32,10 +34,13 @@ pub(crate) fn source(
         .filter(|key| node.get(key).is_some())
         .collect();
     match said[..] {
-        [] => {
-            none_said(entry, keys, faults);
-            None
-        }
+        [] => match around.opens {
+            Some(opens) => opened(entry, opens, word, faults),
+            None => {
+                none_said(entry, keys, faults);
+                None
+            }
+        },
         ["from"] => from(node, word, faults),
         ["expr"] => {
             only_beside_from(node, &["parse", "zone", "ambiguous", "at"], "expr", faults);
@@ -128,10 +133,45 @@ fn only_beside_from(node: &Node, keys: &[&str], beside: &str, faults: &mut Fault
     }
 }
 
-fn from(node: &Node, word: &str, faults: &mut Faults) -> Option<Source> {
-    let column = node.get("from")?;
-    let at = node.get("at");
-    if let Some(at) = at.filter(|_| matches!(word, "bytes" | "float")) {
+/// A part of an outbox's payload: what stands under the field's own name, or at `at`.
+fn opened(entry: &Entry, opens: Opens<'_>, word: &str, faults: &mut Faults) -> Option<Source> {
+    let node = &entry.value;
+    let key = entry.key_node();
+    if has_no_json(word, node.get("at").unwrap_or(&key), faults) {
+        return None;
+    }
+    let at = match node.get("at") {
+        Some(at) => faults.spanned(at, JsonPath::parse(at.text()?).ok()?),
+        None => {
+            let path = opens.under(&entry.key);
+            faults.spanned(&key, JsonPath::parse(&path).ok()?)
+        }
+    };
+    let moment = Moment::of_type(word).filter(|_| node.get("parse").is_none());
+    Some(Source::Column {
+        column: opens.column.clone(),
+        at: Some(at),
+        parse: match moment {
+            Some(moment) if node.get("lookup").is_none() => Some(json_moment(moment, &key, faults)),
+            _ => parse(node, word, faults),
+        },
+    })
+}
+
+/// Dates and times in JSON, where nothing else is said: as ISO 8601 has them.
+pub(super) fn json_moment(moment: Moment, at: &Node, faults: &Faults) -> Parse {
+    Parse {
+        format: faults.spanned(at, "ISO 8601".to_owned()),
+        parts: TimeFormat::iso(moment),
+        moment,
+        zone: None,
+        ambiguous: Ambiguous::Fail,
+    }
+}
+
+/// Refuses types that JSON has no value for.
+fn has_no_json(word: &str, at: &Node, faults: &mut Faults) -> bool {
+    if matches!(word, "bytes" | "float") {
         let (reason, remedy) = match word {
             "bytes" => ("JSON has no bytes", "make the field a `string`"),
             _ => (
@@ -147,6 +187,15 @@ fn from(node: &Node, word: &str, faults: &mut Faults) -> Option<Source> {
             )
             .because(reason)
             .remedy(remedy);
+        return true;
+    }
+    false
+}
+
+fn from(node: &Node, word: &str, faults: &mut Faults) -> Option<Source> {
+    let column = node.get("from")?;
+    let at = node.get("at");
+    if at.is_some_and(|at| has_no_json(word, at, faults)) {
         return None;
     }
     Some(Source::Column {
@@ -167,6 +216,26 @@ pub(crate) enum Within {
     Entity,
     /// In facts.
     Events,
+    /// In an outbox.
+    Outbox,
+}
+
+/// What a field opens that names no source.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Opens<'o> {
+    /// The payload's column.
+    pub(crate) column: &'o Spanned<String>,
+    /// The record that the field stands in.
+    pub(crate) path: &'o str,
+}
+
+impl Opens<'_> {
+    pub(super) fn under(&self, name: &str) -> String {
+        match self.path {
+            "" => name.to_owned(),
+            path => format!("{path}.{name}"),
+        }
+    }
 }
 
 impl Within {
@@ -174,6 +243,7 @@ impl Within {
         match self {
             Within::Entity => Variables::entity(),
             Within::Events => Variables::events(),
+            Within::Outbox => Variables::outbox(),
         }
     }
 
@@ -184,6 +254,11 @@ impl Within {
                 "an entity",
                 "an entity sees the row as it is now, so that snapshot, log and replay give the same event",
                 "write `row.COLUMN`",
+            ),
+            Within::Outbox => (
+                "an outbox",
+                "an outbox sees the row that was inserted, and its transaction",
+                "write `row.COLUMN`, or `tx.id`, `tx.position`, `tx.committed_at`",
             ),
             Within::Events => (
                 "facts",

@@ -237,6 +237,9 @@ pub(crate) fn arena(
             key: key_span,
             subject: key_span,
             value,
+            id: None,
+            at_us: None,
+            headers: onramp_event::Span::default(),
         });
     }
     arena.rows = events.len() as u64;

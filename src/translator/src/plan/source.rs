@@ -129,7 +129,7 @@ impl<'p> Planner<'p> {
         })
     }
 
-    fn column(&mut self, name: &Spanned<String>) -> Option<(usize, &'p Column)> {
+    pub(super) fn column(&mut self, name: &Spanned<String>) -> Option<(usize, &'p Column)> {
         let table = self.table;
         let place = table.columns.iter().position(|c| c.name == name.value);
         let Some((column, slot)) = place.and_then(|at| {

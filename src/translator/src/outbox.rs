@@ -1,0 +1,302 @@
+//! Rows of an outbox: each is an event that the application wrote.
+//!
+//! An insert gives its event, a delete nothing, an update what `on_update` says. Key, id, time and
+//! headers are columns as they stand; the payload is opened by the event's fields, or, where it is
+//! Avro already, checked and passed through.
+
+use std::collections::HashMap;
+
+use onramp_connector::{Operation, Value};
+use onramp_event::Span;
+use onramp_expression::{Expression, Row};
+use onramp_finding::codes::mapping;
+use onramp_language::{OnUpdate, UnknownType};
+
+use crate::avro::Avro;
+use crate::change::ChangeView;
+use crate::convert::Out;
+use crate::enumeration::{CODE_BYTES, code_of};
+use crate::output::{Output, Own};
+use crate::program::{FieldTrouble, Form, ProductProgram};
+use crate::row::{RowPair, no_image, span};
+use crate::step::{RowView, Trouble};
+use crate::write;
+
+/// The slots of an outbox's own columns.
+#[derive(Debug)]
+pub(crate) struct Columns {
+    pub(crate) id: usize,
+    pub(crate) r#type: usize,
+    pub(crate) key: usize,
+    pub(crate) payload: usize,
+    pub(crate) timestamp: Option<usize>,
+    pub(crate) partition: Option<usize>,
+    pub(crate) headers: Vec<(String, usize)>,
+}
+
+/// A compiled outbox.
+#[derive(Debug)]
+pub(crate) struct OutboxProgram {
+    pub(crate) filter: Option<Expression>,
+    pub(crate) columns: Columns,
+    /// By what the application writes for its type.
+    pub(crate) events: HashMap<Box<[u8]>, OutboxEvent>,
+    pub(crate) unknown_type: UnknownType,
+    pub(crate) on_update: OnUpdate,
+}
+
+/// One type of events.
+#[derive(Debug)]
+pub(crate) struct OutboxEvent {
+    pub(crate) form: Form,
+    /// Of payloads that are passed through.
+    pub(crate) avro: Option<Avro>,
+}
+
+impl<'a, 'b: 'a> RowPair<'a, 'b> {
+    pub(crate) fn outbox(
+        &self,
+        product: &'a ProductProgram,
+        outbox: &'a OutboxProgram,
+        new: Option<&RowView<'a, '_>>,
+        output: &mut Output<'_>,
+    ) -> Result<(), FieldTrouble<'a>> {
+        let row = match (self.change.operation, new) {
+            (Operation::Delete, _) => return Ok(()),
+            (Operation::Update, _) if outbox.on_update == OnUpdate::Skip => return Ok(()),
+            (_, None) => {
+                return Err(no_image(
+                    &mapping::ROW_UNREADABLE,
+                    "the change has no new row",
+                ));
+            }
+            (_, Some(row)) => row,
+        };
+        let matches = match &outbox.filter {
+            None => Ok(true),
+            Some(filter) => filter.holds(&self.inserted(row), self.scratch),
+        };
+        if self.change.operation == Operation::Update {
+            // What cannot be told of an updated row may be an event's.
+            if !matches.unwrap_or(true) {
+                return Ok(());
+            }
+            if outbox.on_update == OnUpdate::Warn {
+                output.arena.passed_over += 1;
+                return Ok(());
+            }
+            return Err(no_image(
+                &mapping::EVENT_UPDATED,
+                mapping::EVENT_UPDATED.reason,
+            ));
+        }
+        if !matches.map_err(|e| ("where", Trouble::of_expression(e)))? {
+            return Ok(());
+        }
+        match self.event_of(outbox, row)? {
+            Some(event) => self.tell(product, outbox, event, row, output),
+            None => match outbox.unknown_type {
+                UnknownType::Ignore => Ok(()),
+                UnknownType::Fail | UnknownType::Quarantine => Err((
+                    "type",
+                    Trouble {
+                        code: &mapping::UNKNOWN_EVENT,
+                        reason: "the row's type is none of the product's events",
+                        slot: Some(outbox.columns.r#type),
+                    },
+                )),
+            },
+        }
+    }
+
+    fn event_of(
+        &self,
+        outbox: &'a OutboxProgram,
+        row: &RowView<'a, '_>,
+    ) -> Result<Option<&'a OutboxEvent>, FieldTrouble<'a>> {
+        let slot = outbox.columns.r#type;
+        let value = column("type", row, slot)?;
+        let mut room = [0; CODE_BYTES];
+        let code = code_of(value, &mut room).map_err(|refusal| {
+            let trouble = Trouble::of_refusal(refusal);
+            let slot = Some(slot);
+            ("type", Trouble { slot, ..trouble })
+        })?;
+        Ok(code.and_then(|code| outbox.events.get(code)))
+    }
+
+    fn tell(
+        &self,
+        product: &'a ProductProgram,
+        outbox: &'a OutboxProgram,
+        event: &'a OutboxEvent,
+        row: &RowView<'a, '_>,
+        output: &mut Output<'_>,
+    ) -> Result<(), FieldTrouble<'a>> {
+        let transaction = output.transaction();
+        let columns = &outbox.columns;
+        let key = text("key", row, columns.key, output)?;
+        let value = self.payload(columns, event, row, output)?;
+        let own = Own {
+            id: Some(text("id", row, columns.id, output)?),
+            at_us: match columns.timestamp {
+                None => None,
+                Some(slot) => moment(row, slot)?,
+            },
+            partition: match columns.partition {
+                None => None,
+                Some(slot) => partition(row, slot, product.target.partitions)?,
+            },
+            headers: headers(columns, row, output)?,
+        };
+        output
+            .record_with(
+                &product.target,
+                event.form.r#type,
+                transaction,
+                (key, key),
+                value,
+                own,
+            )
+            .map_err(|trouble| ("", trouble))
+    }
+
+    fn inserted<'r>(&self, row: &'r RowView<'a, 'r>) -> ChangeView<'a, 'r> {
+        ChangeView {
+            columns: self.program.wanted.len(),
+            after: Some(row),
+            before: None,
+            operation: self.change.operation,
+            transaction: self.stated.transaction(),
+        }
+    }
+
+    /// None where the payload is null or empty.
+    fn payload(
+        &self,
+        columns: &'a Columns,
+        event: &'a OutboxEvent,
+        row: &RowView<'a, '_>,
+        output: &mut Output<'_>,
+    ) -> Result<Option<Span>, FieldTrouble<'a>> {
+        let payload = column("payload", row, columns.payload)?;
+        let most = output.row_bytes;
+        let bytes = &mut output.arena.bytes;
+        let start = bytes.len();
+        match (payload, &event.avro) {
+            (Value::Null | Value::Text("") | Value::Bytes([]), _) => return Ok(None),
+            (Value::Bytes(datum), Some(avro)) => {
+                if !avro.fits(datum) {
+                    return Err((
+                        "payload",
+                        Trouble {
+                            code: &mapping::ROW_PAYLOAD,
+                            reason: "the payload is not Avro by the event's schema",
+                            slot: Some(columns.payload),
+                        },
+                    ));
+                }
+                event.form.frame(bytes);
+                bytes.extend_from_slice(datum);
+            }
+            _ => {
+                let row = self.inserted(row);
+                event.form.value(&row, self.scratch, most, bytes)?;
+            }
+        }
+        Ok(Some(span(start, bytes.len())))
+    }
+}
+
+fn column<'a>(
+    field: &'static str,
+    row: &RowView<'a, '_>,
+    slot: usize,
+) -> Result<Value<'a>, FieldTrouble<'a>> {
+    row.value(slot)
+        .map_err(|why| (field, Trouble::of_column(slot, why)))
+}
+
+fn refused<'a>(field: &'static str, slot: usize, reason: &'static str) -> FieldTrouble<'a> {
+    let trouble = Trouble {
+        code: &mapping::ROW_VALUE,
+        reason,
+        slot: Some(slot),
+    };
+    (field, trouble)
+}
+
+/// A column's text, which is there.
+fn text<'a>(
+    field: &'static str,
+    row: &RowView<'a, '_>,
+    slot: usize,
+    output: &mut Output<'_>,
+) -> Result<Span, FieldTrouble<'a>> {
+    let value = column(field, row, slot)?;
+    if value == Value::Null {
+        let trouble = Trouble {
+            code: &mapping::ROW_NULL,
+            reason: "the row holds null, and every event has one",
+            slot: Some(slot),
+        };
+        return Err((field, trouble));
+    }
+    let bytes = &mut output.arena.bytes;
+    let start = bytes.len();
+    // Writing to memory does not fail.
+    let _ = write::text(&Out::of_column(value), bytes);
+    Ok(span(start, bytes.len()))
+}
+
+/// Microseconds since 1970; None of null.
+fn moment<'a>(row: &RowView<'a, '_>, slot: usize) -> Result<Option<i64>, FieldTrouble<'a>> {
+    match column("timestamp", row, slot)? {
+        Value::Null => Ok(None),
+        Value::Timestamp(us) => Ok(Some(us)),
+        Value::Int(ms) => {
+            let us = ms.checked_mul(1000);
+            us.map(Some)
+                .ok_or_else(|| refused("timestamp", slot, "the number is no time"))
+        }
+        _ => Err(refused("timestamp", slot, "the value is no time")),
+    }
+}
+
+fn partition<'a>(
+    row: &RowView<'a, '_>,
+    slot: usize,
+    partitions: i32,
+) -> Result<Option<i32>, FieldTrouble<'a>> {
+    match column("partition", row, slot)? {
+        Value::Null => Ok(None),
+        Value::Int(number) => match i32::try_from(number) {
+            Ok(number) if (0..partitions).contains(&number) => Ok(Some(number)),
+            _ => Err(refused(
+                "partition",
+                slot,
+                "the topic has no partition of this number",
+            )),
+        },
+        _ => Err(refused("partition", slot, "the value is no whole number")),
+    }
+}
+
+fn headers<'a>(
+    columns: &'a Columns,
+    row: &RowView<'a, '_>,
+    output: &mut Output<'_>,
+) -> Result<Span, FieldTrouble<'a>> {
+    let start = output.arena.bytes.len();
+    for (name, slot) in &columns.headers {
+        let value = column("headers", row, *slot)?;
+        if value != Value::Null {
+            let arena = &mut *output.arena;
+            arena.push_header(name.as_bytes(), |bytes| {
+                // Writing to memory does not fail.
+                let _ = write::text(&Out::of_column(value), bytes);
+            });
+        }
+    }
+    Ok(span(start, output.arena.bytes.len()))
+}

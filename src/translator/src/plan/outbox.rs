@@ -1,0 +1,130 @@
+//! The columns of an outbox, resolved.
+
+use onramp_connector::ValueType;
+use onramp_expression::Operations;
+use onramp_finding::Finding;
+use onramp_finding::codes::{files::AVRO_FILE, mapping};
+use onramp_language::{Outbox, Payload, PayloadForm, Record, Spanned};
+
+use super::Planner;
+use crate::avro::Avro;
+use crate::change::Places;
+use crate::outbox::Columns;
+
+/// What a column may be.
+type Fits = fn(&ValueType) -> bool;
+
+impl Planner<'_> {
+    /// What follows speaks of the row that was inserted, and of its transaction.
+    pub(super) fn of_inserts(&mut self) {
+        let insert = Operations {
+            insert: true,
+            update: false,
+            delete: false,
+        };
+        let places = Places::of_change(self.columns_count(), insert);
+        let scope =
+            onramp_expression::Scope::new().columns("row", self.columns(places.after, false));
+        self.scope = onramp_expression::transaction(scope, places.change, false);
+        self.places = places;
+    }
+
+    /// A payload that is passed through has a schema by which it is checked.
+    pub(super) fn is_avro(&mut self, record: Record<'_>) {
+        let payload = record.event.and_then(|event| event.payload.as_ref());
+        let Some(Payload {
+            form: PayloadForm::Avro,
+            schema: Some(schema),
+            ..
+        }) = payload
+        else {
+            return;
+        };
+        if let (None, Some(event)) = (Avro::new(&schema.text), record.event) {
+            let message = format!("the schema of {} is not Avro", event.name.value);
+            let finding = Finding::error(&AVRO_FILE, event.name.place(), message);
+            let reason = "a type in it is none of Avro's, and no name that stands before it";
+            self.say(finding.because(reason).remedy("correct the file"));
+        }
+    }
+
+    pub(super) fn outbox(&mut self, outbox: &Outbox) -> Option<Columns> {
+        let columns = &outbox.columns;
+        let events = &self.product.kind;
+        let avro = match events {
+            onramp_language::Kind::Outbox { events, .. } => events.iter().any(|event| {
+                let payload = event.payload.as_ref();
+                payload.is_some_and(|p| p.form == PayloadForm::Avro)
+            }),
+            _ => false,
+        };
+        let code: Fits = |t| {
+            matches!(
+                t,
+                ValueType::Text | ValueType::Enum(_) | ValueType::Int(_) | ValueType::Bool
+            )
+        };
+        let exact: Fits = |t| {
+            !matches!(
+                t,
+                ValueType::Float | ValueType::Double | ValueType::Json | ValueType::Array(_)
+            )
+        };
+        let payload: (Fits, &str) = match avro {
+            true => (|t| matches!(t, ValueType::Bytes), "Avro is bytes"),
+            false => (
+                |t| matches!(t, ValueType::Json | ValueType::Text),
+                "JSON is a column of JSON, or of text",
+            ),
+        };
+        let time: Fits = |t| matches!(t, ValueType::Timestamp | ValueType::Int(_));
+        let whole: Fits = |t| matches!(t, ValueType::Int(_));
+        let id = self.own(&columns.id, exact, "an id has one text");
+        let r#type = self.own(&columns.r#type, code, "a type is a text, or a number");
+        let key = self.own(&columns.key, exact, "a key has one text");
+        let payload = self.own(&columns.payload, payload.0, payload.1);
+        let timestamp = columns.timestamp.as_ref().map(|column| {
+            self.own(
+                column,
+                time,
+                "a moment is a timestamp with its zone, or milliseconds since 1970",
+            )
+        });
+        let partition = columns
+            .partition
+            .as_ref()
+            .map(|column| self.own(column, whole, "a partition is a whole number"));
+        let mut headers = Vec::with_capacity(columns.headers.len());
+        for (name, column) in &columns.headers {
+            let slot = self.own(column, |_| true, "")?;
+            headers.push((name.value.clone(), slot));
+        }
+        Some(Columns {
+            id: id?,
+            r#type: r#type?,
+            key: key?,
+            payload: payload?,
+            timestamp: match timestamp {
+                None => None,
+                Some(slot) => Some(slot?),
+            },
+            partition: match partition {
+                None => None,
+                Some(slot) => Some(slot?),
+            },
+            headers,
+        })
+    }
+
+    fn own(&mut self, name: &Spanned<String>, fits: Fits, reason: &str) -> Option<usize> {
+        let (slot, column) = self.column(name)?;
+        if !fits(&column.value_type) {
+            let message = format!("column {} ({}) does not fit", column.name, column.type_name);
+            let finding = Finding::error(&mapping::TYPE_MISMATCH, name.place(), message);
+            self.say(finding.because(reason).remedy("name another column"));
+            return None;
+        }
+        self.plan.slots.push(slot);
+        Some(slot)
+    }
+}
