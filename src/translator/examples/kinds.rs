@@ -129,7 +129,7 @@ fn main() {
         println!("{what:<58} {nanos:>6.0} {less:>6} {events:>4.0}");
     };
     println!("{:<58} {:>6} {:>6} {:>4}", "", "ns", "more", "events");
-    let base = measured(insert, &[one.clone()]);
+    let base = measured(insert, std::slice::from_ref(&one));
     row("one entity of eight fields", base, None);
     row(
         "two of them",
