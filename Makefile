@@ -31,6 +31,7 @@ bench: prepare ## measure; prints a table and writes target/bench/report.json
 	$(CARGO) build --release --bin onramp
 	$(SERVICES) with postgres15 postgres18 kafka registry -- $(CARGO) run --release -p onramp-integration-tests --bin bench -- $(ARGS)
 	$(CARGO) run --release -p onramp-translator --example protection
+	$(CARGO) run --release -p onramp-translator --example kinds
 
 torture: prepare ## kill everything at random for hours (ARGS=... is handed on)
 	$(CARGO) build --release --bin onramp

@@ -4,7 +4,8 @@ mod amounts;
 mod lines;
 mod progress;
 
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use onramp_finding::Style;
 
@@ -36,10 +37,31 @@ pub(crate) fn out() -> Style {
     style(&std::io::stdout())
 }
 
+/// Whether something that was to be told could not be written.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+/// Whether something that was to be told could not be written: a full disk, and no reader that went
+/// away.
+pub(crate) fn lost() -> bool {
+    LOST.load(Ordering::Relaxed)
+}
+
 /// Prints to standard output; a reader that went away has seen what it wanted.
 pub(crate) fn print(text: &str) {
-    let mut to = std::io::stdout().lock();
-    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+    write(&mut std::io::stdout().lock(), text);
+}
+
+/// Writes what is told.
+pub(crate) fn write(to: &mut impl Write, text: &str) {
+    if let Err(error) = to.write_all(text.as_bytes()).and_then(|()| to.flush())
+        && error.kind() != ErrorKind::BrokenPipe
+        && !LOST.swap(true, Ordering::Relaxed)
+    {
+        let _ = writeln!(
+            std::io::stderr(),
+            "onramp: the output cannot be written: {error}"
+        );
+    }
 }
 
 /// A line for whoever gave the command.

@@ -7,6 +7,7 @@ With --changes it prints no rows that were there before the gateway. Ends with 0
 """
 
 import argparse
+import json
 import sys
 import textwrap
 import time
@@ -47,14 +48,23 @@ def is_old(message):
     return headers_of(message).get("onramp_op") == "snapshot"
 
 
-def show(message, decode):
+def type_of(message, registry):
+    """The name of the event's record, where its topic's name does not say it already."""
+    if message.value() is None:
+        return ""
+    schema = registry.get_schema(int.from_bytes(message.value()[1:5], "big"))
+    name = json.loads(schema.schema_str)["name"]
+    return "" if name.lower() == message.topic().split(".")[1].replace("-", "") else f"  {name}"
+
+
+def show(message, decode, registry):
     headers = headers_of(message)
-    title = f"{message.topic()}  key {message.key().decode()}"
+    title = f"{message.topic()}  key {message.key().decode()}{type_of(message, registry)}"
     transaction = headers.get("onramp_tx")
     if is_old(message):
         title += "  (was there already)"
     if transaction:
-        title += f"  (transaction {transaction}, event {headers.get('onramp_ordinal', '?')})"
+        title += f"  (tx {transaction}, event {headers.get('onramp_ordinal', '?')})"
     print(title[:WIDTH])
     if message.value() is None:
         print("    tombstone: there is no such thing any more")
@@ -81,7 +91,8 @@ def main():
         "isolation.level": "read_committed",
         "enable.auto.commit": False,
     })
-    decode = AvroDeserializer(SchemaRegistryClient({"url": asked.registry}))
+    registry = SchemaRegistryClient({"url": asked.registry})
+    decode = AvroDeserializer(registry)
     known = consumer.list_topics(timeout=10).topics
     consumer.assign([
         TopicPartition(topic, partition, OFFSET_BEGINNING)
@@ -100,7 +111,7 @@ def main():
     consumer.close()
     for message in sorted(messages, key=committed):
         if not (asked.changes and is_old(message)):
-            show(message, decode)
+            show(message, decode, registry)
     if len(messages) < asked.count:
         print(f"consume.py: {len(messages)} of {asked.count} events came", file=sys.stderr)
         return 1

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use onramp_integration_tests::history::{PRODUCT, TABLE};
 use onramp_integration_tests::traces::traces;
-use onramp_integration_tests::{Gateway, Scenario, binary, fits_80_columns, until};
+use onramp_integration_tests::{
+    Gateway, Private, Scenario, Servers, binary, fits_80_columns, until,
+};
 use serde_json::Value;
 
 const CONFIGURATION: i32 = 64;
@@ -309,5 +311,45 @@ async fn a_dba_may_run_what_it_prints_and_the_plan_stays_the_same() {
     let mut gateway = with_plan(&scenario, &hash(&first));
     gateway.wait_ready("streaming").await;
     assert!(gateway.stop().await.success());
+    scenario.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_is_killed_while_its_slot_waits_is_no_lost_log() {
+    // Of its own: an open transaction would keep everybody's slots waiting.
+    let private = Private::start(&["postgres15"]).await;
+    let servers = Servers {
+        postgres: private.servers().postgres,
+        ..Servers::find()
+    };
+    let scenario = Scenario::on(servers, TABLE).await;
+    scenario.write("products/accounts.yaml", PRODUCT);
+    let (first, _) = planned(&scenario);
+    let mut other = scenario.connect().await;
+    let open = other.transaction().await.expect("a transaction");
+    open.batch_execute("SELECT pg_current_xact_id()")
+        .await
+        .expect("it is open");
+    let making = async || {
+        let found = scenario.of_slot("confirmed_flush_lsn IS NULL").await;
+        found.as_deref() == Some("true")
+    };
+    let gateway = with_plan(&scenario, &hash(&first));
+    until(
+        "the slot to be waited for",
+        Duration::from_secs(60),
+        &making,
+    )
+    .await;
+    // Frozen, it keeps the server at making the slot.
+    gateway.signal("STOP");
+    let (now, code) = planned(&scenario);
+    assert_eq!((codes(&now), code), (vec![], 0), "{now:#}");
+    assert_eq!(hash(&now), hash(&first));
+    let mut second = with_plan(&scenario, &hash(&first));
+    gateway.kill();
+    open.rollback().await.expect("it ends");
+    second.wait_ready("streaming").await;
+    assert!(second.stop().await.success());
     scenario.close().await;
 }

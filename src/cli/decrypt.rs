@@ -24,7 +24,8 @@ const TOLD: usize = 20;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   onramp decrypt --product commerce.orders.v1 --field email < values.txt
-  onramp decrypt --key crm_2026=env:CRM_KEY --key crm_2025=file:/run/secrets/crm-2025 \\
+  onramp decrypt --key crm_2026=env:CRM_KEY \\
+    --key crm_2025=file:/run/secrets/crm-2025 \\
     --product commerce.orders.v1 --field address.street < values.txt
 
 Exit codes: 0 every value is read, 1 findings, 64 wrong usage, a secret or an unreadable

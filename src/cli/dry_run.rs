@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use onramp_finding::codes::dry_run as codes;
-use onramp_finding::codes::{files, running};
-use onramp_finding::{Failure, Finding, Place};
+use onramp_finding::codes::files;
+use onramp_finding::{Finding, Place};
 use onramp_language::{Gateway, Product, Status};
 
 use serde_json::Map;
@@ -14,7 +14,7 @@ use super::files::Files;
 use super::named;
 use super::report::{self, Report};
 use crate::dry_run::{self, Outcome, Rows, Wishes};
-use crate::terminal;
+use crate::{operate, terminal};
 
 /// The longest that changes are followed: what holds the log for it is held for so long.
 const FOLLOW_MAX: Duration = Duration::from_secs(3600);
@@ -59,7 +59,7 @@ pub(super) struct Arguments {
 fn follow(text: &str) -> Result<Duration, String> {
     onramp_language::duration(text)
         .filter(|duration| *duration <= FOLLOW_MAX)
-        .ok_or_else(|| "a duration of at most an hour is `30s` or `5m`".to_owned())
+        .ok_or_else(|| "at most an hour, as `30s`".to_owned())
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
@@ -81,15 +81,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             follow: arguments.follow,
             show_rows: arguments.show_rows,
         };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        let runtime = match runtime {
+        let runtime = match operate::runtime() {
             Ok(runtime) => runtime,
-            Err(e) => {
-                let failure = Failure::internal(&running::INTERNAL, format!("no runtime: {e}"));
-                return report::failed(format, &failure);
-            }
+            Err(failure) => return report::failed(format, &failure),
         };
         let outcome = runtime.block_on(dry_run::look(gateway, products, &wishes));
         // A call to a broker that does not answer is nothing to wait for.

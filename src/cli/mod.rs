@@ -143,6 +143,15 @@ Exit codes: 0 released, 64 refused or configuration, 67 broker.")]
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    let code = ran();
+    // Whoever hands the output on must not take half of it for the whole.
+    match terminal::lost() {
+        true => ExitCode::from(Kind::Configuration.exit_code()),
+        false => code,
+    }
+}
+
+fn ran() -> ExitCode {
     // Help and what is wrong with the usage are text as all the rest is: of the terminal's width.
     let said = Arguments::command()
         .term_width(terminal::width().min(HELP_COLUMNS))

@@ -16,12 +16,6 @@ use crate::{admin, operate};
 
 /// Shows rows that products with `on_error: quarantine` could not carry, and has them read again.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  onramp quarantine list
-  onramp quarantine show commerce.orders.v1 --limit 5
-  onramp quarantine replay commerce.orders.v1 --key 7
-
-Exit codes: 0 told or ordered, 64 wrong usage, refused, or no gateway answers, 67 broker.")]
 pub(super) struct Arguments {
     #[command(subcommand)]
     what: What,
@@ -39,6 +33,11 @@ struct Common {
 #[derive(Debug, Subcommand)]
 enum What {
     /// What failed, how often, since when.
+    #[command(after_help = "Examples:
+  onramp quarantine list
+  onramp quarantine list commerce.orders.v1 --format json
+
+Exit codes: 0 told, 64 wrong usage or configuration, 67 broker.")]
     List {
         #[command(flatten)]
         common: Common,
@@ -46,6 +45,11 @@ enum What {
         products: Vec<String>,
     },
     /// The records themselves, with what may be seen of the rows.
+    #[command(after_help = "Examples:
+  onramp quarantine show commerce.orders.v1 --limit 5
+  onramp quarantine show commerce.orders.v1 --key 7
+
+Exit codes: 0 told, 64 wrong usage or configuration, 67 broker.")]
     Show {
         #[command(flatten)]
         common: Common,
@@ -59,6 +63,11 @@ enum What {
         limit: usize,
     },
     /// Has the gateway that runs read an entity's quarantined rows again, among live changes.
+    #[command(after_help = "Examples:
+  onramp quarantine replay commerce.orders.v1
+  onramp quarantine replay commerce.orders.v1 --key 7 --key 8
+
+Exit codes: 0 ordered, 64 wrong usage, refused, or no gateway answers, 67 broker.")]
     Replay {
         #[command(flatten)]
         common: Common,

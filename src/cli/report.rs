@@ -121,6 +121,5 @@ pub(crate) fn print(mut to: impl std::io::Write + IsTerminal, findings: &[Findin
         return;
     }
     let text = onramp_finding::to_text(findings, terminal::style(&to));
-    // A reader that went away has seen what it wanted.
-    let _ = to.write_all(text.as_bytes());
+    terminal::write(&mut to, &text);
 }

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use onramp_connector::SampleLimits;
-use onramp_finding::codes::{discovery as codes, running};
+use onramp_finding::codes::discovery as codes;
 use onramp_finding::{Failure, Finding, Kind, Place};
 use serde_json::{Map, json};
 
@@ -18,7 +18,7 @@ use self::told::{Line, Next};
 use super::files::Files;
 use super::report::{self, Report};
 use crate::discover::{self, Style, Wanted, names};
-use crate::{run, terminal};
+use crate::{operate, run, terminal};
 
 /// Drafts product files from a live database: one for each table, for people to finish.
 ///
@@ -79,6 +79,8 @@ pub(super) struct Arguments {
     force: bool,
 }
 
+/// The longest that a statement may be given.
+const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 /// The most time that a statement waits for a lock.
 const LOCK: Duration = Duration::from_millis(500);
 
@@ -89,26 +91,14 @@ fn domain(text: &str) -> Result<String, String> {
         .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     match begins && fits && text.len() <= 60 {
         true => Ok(text.to_owned()),
-        false => Err("a domain is small letters, digits and `-`, e.g. `order-management`".into()),
+        false => Err("small letters, digits, `-`".into()),
     }
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit_ms = match &text[digits.len()..] {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        _ => 0,
-    };
-    let ms = digits
-        .parse::<u64>()
-        .ok()
-        .and_then(|n| n.checked_mul(unit_ms));
-    match ms {
-        Some(ms @ 1..=3_600_000) => Ok(Duration::from_millis(ms)),
-        _ => Err("write a whole number and ms, s or m, e.g. `5s`; an hour at most".into()),
-    }
+    onramp_language::duration(text)
+        .filter(|time| !time.is_zero() && *time <= TIMEOUT_MAX)
+        .ok_or_else(|| "at most an hour, as `5s`".to_owned())
 }
 
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
@@ -142,10 +132,7 @@ fn discovered(arguments: &Arguments, setting: &Setting) -> Result<ExitCode, Fail
         },
     };
     let connector = run::connector(&setting.gateway);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::internal(&running::INTERNAL, format!("no runtime: {e}")))?;
+    let runtime = operate::runtime()?;
     let line = terminal::Progress::default();
     let looked = runtime.block_on(discover::look(&*connector, &wanted, &mut |at, of, name| {
         line.say(&format!("looking at table {at} of {of}: {name}"));

@@ -13,6 +13,7 @@ pub(crate) mod preflight;
 pub(crate) mod prepare;
 pub(crate) mod publication;
 pub(crate) mod publish;
+pub(crate) mod rights;
 pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod slot;

@@ -6,7 +6,7 @@ use onramp_finding::{Failure, Finding, Severity};
 
 use super::server::Server;
 use super::session::Session;
-use super::{describe, history, publication, slot, tables};
+use super::{describe, history, publication, rights, slot, tables};
 use crate::Names;
 
 /// Looks at everything.
@@ -32,6 +32,8 @@ pub(crate) async fn look(
         &described,
         publication.as_ref(),
     ));
+    findings
+        .extend(rights::judge(session, names, request, &described, publication.as_ref()).await?);
     let mut of_slot = slot::judge(names, slot.as_ref(), request.progress.as_ref());
     for finding in &mut of_slot {
         // Whoever looks may hold an older reading of progress than the slot has heard of; `prepare`

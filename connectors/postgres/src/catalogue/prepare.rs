@@ -36,6 +36,9 @@ pub(crate) async fn prepare(
         found.as_ref(),
         request.progress.as_ref(),
     ))?;
+    if found.as_ref().is_some_and(slot::Slot::in_the_making) {
+        return Err(slot::unfinished(names));
+    }
     // Before the slot: its first changes are decoded by the catalogue of their time, in which the
     // publication has to be there.
     let lacking = publish::publish(session, names, request, found.is_some()).await?;

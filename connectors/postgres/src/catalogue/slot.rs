@@ -46,6 +46,15 @@ impl Slot {
         let own = kept(&names.target.application_name);
         self.active_pid.is_some() && self.holder.as_deref() != Some(own)
     }
+
+    /// Whether somebody makes it just now: another instance, or for a few seconds more the server
+    /// itself, after a start that was killed. It comes to be, or goes with its session.
+    pub(crate) fn in_the_making(&self) -> bool {
+        let unfinished = self.confirmed.is_none() && self.active_pid.is_some();
+        let given_up = self.wal_status == "lost" || self.given_up.is_some();
+        let ours = self.plugin.is_empty() || self.plugin == "pgoutput";
+        unfinished && ours && !given_up && !self.temporary
+    }
 }
 
 /// The slot of this name, if there is one.
@@ -108,6 +117,17 @@ pub(crate) fn statement(names: &Names) -> String {
     )
 }
 
+/// For a start while somebody makes the slot: it is tried again.
+pub(crate) fn unfinished(names: &Names) -> Failure {
+    let finding = Finding::error(
+        &codes::WRONG_SLOT,
+        place(names),
+        "the slot is being made by another process",
+    );
+    let finding = finding.because("by another instance, or by a start that was killed a moment ago; it waits for transactions that were open before");
+    Failure::retry(Kind::Source, finding.remedy("nothing: it is tried again"))
+}
+
 /// What is wrong with it: by itself, and for progress.
 pub(crate) fn judge(
     names: &Names,
@@ -140,6 +160,9 @@ fn fit(names: &Names, found: Option<&Slot>) -> Vec<Finding> {
             .remedy(statement(names)),
         ];
     };
+    if slot.in_the_making() {
+        return Vec::new();
+    }
     let mut wrong = Vec::new();
     if slot.plugin != "pgoutput" {
         wrong.push(match slot.plugin.as_str() {
@@ -208,6 +231,7 @@ fn hold(names: &Names, found: Option<&Slot>, progress: &Position) -> Result<(), 
     match found.confirmed {
         Some(confirmed) if confirmed <= at => Ok(()),
         Some(_) if found.of_another(names) => Ok(()),
+        None if found.in_the_making() => Ok(()),
         None => refuse(lost(names, found.given_up.as_deref())),
         Some(confirmed) => refuse(
             Finding::error(
@@ -415,6 +439,25 @@ pub(crate) mod tests {
                 .collect();
             assert_eq!(found, [id]);
         }
+    }
+
+    #[test]
+    fn a_slot_in_the_making_is_not_lost() {
+        let names = crate::tests::names();
+        let making = Slot {
+            confirmed: None,
+            active_pid: Some(7),
+            ..slot()
+        };
+        let at = Position("0/10".into());
+        for progress in [None, Some(&at)] {
+            assert!(judge(&names, Some(&making), progress).is_empty());
+        }
+        let lost = Slot {
+            wal_status: "lost".into(),
+            ..making
+        };
+        assert_eq!(judge(&names, Some(&lost), None)[0].code.id, "ONR-420");
     }
 
     #[test]

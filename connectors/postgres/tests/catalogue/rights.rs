@@ -36,8 +36,18 @@ async fn a_role_that_may_only_read_and_replicate_gets_the_sql_for_a_dba() {
     .await;
     let role = as_role(&mut db, "REPLICATION").await;
     let wanted = request(&[("a", &["id"])]);
-    assert_eq!(db.look(&wanted).await, []);
+    let warned = db.look(&wanted).await;
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    assert_eq!(
+        (warned[0].code.id, warned[0].severity),
+        ("ONR-425", Severity::Warning)
+    );
+    assert_eq!(
+        warned[0].reason.as_deref(),
+        Some("it may not create anything in the database; it does not own public.a")
+    );
     let failure = db.prepare(&wanted).await.unwrap_err();
+    assert_eq!(remedy(&warned[0]), remedy(&failure.findings[0]));
     assert_eq!(
         (failure.findings[0].code.id, failure.retry, failure.kind),
         ("ONR-425", false, Kind::Source)
@@ -47,13 +57,20 @@ async fn a_role_that_may_only_read_and_replicate_gets_the_sql_for_a_dba() {
         "CREATE PUBLICATION \"onramp \"\"p\"\"\" FOR TABLE ONLY \"public\".\"a\" WITH (publish = 'insert, update, delete, truncate', publish_via_partition_root = true)"
     );
     db.run(remedy(&failure.findings[0])).await;
+    assert_eq!(db.look(&wanted).await, [], "it is made");
     assert!(
         db.prepare(&wanted).await.unwrap().created,
         "the slot it may make itself"
     );
     // A table more is a statement more.
     let more = request(&[("a", &["id"]), ("b", &["id"])]);
+    let warned = db.look(&more).await;
+    assert_eq!(
+        warned[0].reason.as_deref(),
+        Some("it does not own the publication; it does not own public.b")
+    );
     let failure = db.prepare(&more).await.unwrap_err();
+    assert_eq!(remedy(&warned[0]), remedy(&failure.findings[0]));
     assert_eq!(
         remedy(&failure.findings[0]),
         "ALTER PUBLICATION \"onramp \"\"p\"\"\" ADD TABLE ONLY \"public\".\"b\""

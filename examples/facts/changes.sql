@@ -1,0 +1,13 @@
+BEGIN;
+INSERT INTO ordr_hdr (ord_no, cust_no, ord_stat, ord_dt, tot_amt, ccy_cd, del_flg, adr_1, adr_3, adr_ctry) VALUES (7010, 501, 'N', '20260302091500', 20.00, 'GBP', 'N', '1 High St', 'York', 'GB');
+UPDATE ordr_hdr SET ord_stat = 'P' WHERE ord_no = 7010;
+COMMIT;
+UPDATE ordr_hdr SET ord_stat = 'S', tot_amt = 22.50 WHERE ord_no = 7010;
+INSERT INTO ordr_hdr (ord_no, cust_no, ord_stat, ord_dt, tot_amt, ccy_cd, del_flg, adr_1, adr_3, adr_ctry) VALUES (7011, 501, 'N', 'next tuesday', 5.00, 'GBP', 'N', '1 High St', 'York', 'GB');
+INSERT INTO ordr_hdr (ord_no, cust_no, ord_stat, ord_dt, tot_amt, ccy_cd, del_flg, adr_1, adr_3, adr_ctry) VALUES (7012, 502, 'N', '20260303101500', 8.00, 'GBP', 'N', '1 High St', 'Hull', 'GB');
+UPDATE ordr_hdr SET del_flg = 'Y' WHERE ord_no = 7012;
+UPDATE ordr_hdr SET ord_stat = 'S' WHERE ord_no = 7001;
+BEGIN;
+UPDATE ordr_hdr SET ord_stat = 'X' WHERE ord_no = 7002;
+ROLLBACK;
+UPDATE ordr_hdr SET ord_stat = 'X' WHERE ord_no = 7001;

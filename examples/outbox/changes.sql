@@ -1,0 +1,11 @@
+BEGIN;
+INSERT INTO orders VALUES (1, 48.50);
+INSERT INTO outbox VALUES ('00000000-0000-4000-8000-000000000001', 'order', '1', 'OrderPlaced', '{"order_id": 1, "total": 48.50, "lines": [{"sku": "A-7"}]}', '2026-03-01T08:12:10Z', '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01');
+DELETE FROM outbox;
+COMMIT;
+BEGIN;
+INSERT INTO outbox VALUES ('00000000-0000-4000-8000-000000000002', 'order', '2', 'OrderPlaced', '{"order_id": 2, "total": 1.00}', '2026-03-01T08:13:00Z', NULL);
+ROLLBACK;
+INSERT INTO outbox VALUES ('00000000-0000-4000-8000-000000000003', 'order', '1', 'OrderCancelled', '{"order_id": 1, "reason": "changed my mind"}', '2026-03-01T08:14:00Z', NULL);
+INSERT INTO outbox VALUES ('00000000-0000-4000-8000-000000000004', 'stock', 'A-7', 'StockCounted', '{"sku": "A-7", "left": 3}', '2026-03-01T08:15:00Z', NULL);
+INSERT INTO outbox VALUES ('00000000-0000-4000-8000-000000000005', 'order', '3', 'OrderPlaced', '{"order_id": "three"}', '2026-03-01T08:16:00Z', NULL);
