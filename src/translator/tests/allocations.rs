@@ -8,9 +8,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
 
-use onramp_connector::{Value, ValueType, plain};
+use onramp_connector::{TableDescription, Value, ValueType, plain};
 use onramp_event::Arena;
-use support::{Log, column, product_with, table, translator, with_list};
+use onramp_language::Product;
+use support::{Log, column, of_kind, product_with, table, translator, with_list};
 
 thread_local! {
     /// Of this thread alone: others of the test's harness allocate as they like.
@@ -66,12 +67,51 @@ fn more_rows_allocate_no_more() {
     let cells = [Value::Int(7), Value::Text("GB"), Value::Text(DOCUMENT)].map(Some);
     let tags = [Some(Value::Text("gift")), None];
     let row = with_list(&cells, &ValueType::Text, &tags);
-    let mut log = Log::new(plain::layout(&described));
+    allocates_nothing(product, &described, &row);
+}
+
+/// The payload is opened, the headers written, the moment read.
+#[test]
+fn more_rows_of_an_outbox_allocate_no_more() {
+    let keys = r#"
+source: { table: public.ordr_hdr, where: row.kind != "x" }
+columns: { id: no, type: kind, key: no, payload: doc, timestamp: at, headers: { kind: kind } }
+events:
+  Placed:
+    payload: json
+    fields:
+      qty:  { type: long }
+      who:  { type: record, fields: { name: { type: string } } }
+      days: { type: array, items: { type: string } }
+      kind: { type: string, expr: row.kind + tx.id }
+"#;
+    let product = of_kind("outbox", keys, &[]);
+    let described = table(vec![
+        column("no", ValueType::Int(64)),
+        column("kind", ValueType::Text),
+        column("doc", ValueType::Json),
+        column("at", ValueType::Timestamp),
+    ]);
+    assert_eq!(onramp_translator::check(&product, &described), []);
+    let mut row = Vec::new();
+    for value in [
+        Value::Int(7),
+        Value::Text("Placed"),
+        Value::Text(DOCUMENT),
+        Value::Timestamp(1_000),
+    ] {
+        plain::push(&mut row, Some(value));
+    }
+    allocates_nothing(product, &described, &row);
+}
+
+fn allocates_nothing(product: Product, described: &TableDescription, row: &[u8]) {
+    let mut log = Log::new(plain::layout(described));
     log.begin("0/1");
     for _ in 0..1_000 {
-        log.insert_bytes(&row);
+        log.insert_bytes(row);
     }
-    let mut translator = translator(&described, &[product], 1 << 20);
+    let mut translator = translator(described, &[product], 1 << 20);
     let mut arena = Arena::default();
     arena.bytes.reserve(1 << 20);
     arena.records.reserve(2_000);
