@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio_postgres::{Client, NoTls};
 
-use crate::Servers;
+use crate::{Event, LEAST_PATIENCE, Servers, consume, until};
 
 /// One test's own corner of the servers; its database, slot and files go when it is closed.
 pub struct Scenario {
@@ -102,6 +102,21 @@ impl Scenario {
         connect(&self.servers.database(&self.name)).await
     }
 
+    /// Waits until the topic of a product of its domain (`orders.v1`) has so many events.
+    ///
+    /// # Panics
+    /// Where it does not come to that.
+    pub async fn events(&self, product: &str, count: usize) -> Vec<Event> {
+        let topic = self.topic(product);
+        let mut events = Vec::new();
+        until("the events", LEAST_PATIENCE, async || {
+            events = consume(&self.servers, &topic).await;
+            events.len() >= count
+        })
+        .await;
+        events
+    }
+
     /// The slot's name.
     pub fn slot(&self) -> String {
         format!("onramp_{}", self.name)
@@ -130,7 +145,7 @@ impl Scenario {
         drop(db);
         let admin = connect(&servers.postgres).await;
         let slot = format!("onramp_{name}");
-        crate::until("the slot to be free", std::time::Duration::from_secs(20), async || {
+        until("the slot to be free", std::time::Duration::from_secs(20), async || {
             admin
                 .execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1", &[&slot])
                 .await

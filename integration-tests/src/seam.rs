@@ -118,13 +118,7 @@ impl Seam {
     /// # Panics
     /// Where it does not come to that.
     pub async fn told(&self, events: usize) -> Vec<Event> {
-        let mut told = Vec::new();
-        until("the events", DEADLINE, async || {
-            told = self.events().await;
-            told.len() >= events
-        })
-        .await;
-        told
+        self.scenario.events("accounts.v1", events).await
     }
 
     /// Waits until a product's run is done, in progress.

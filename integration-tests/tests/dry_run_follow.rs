@@ -198,11 +198,7 @@ async fn where_changes_cannot_be_followed_it_says_why_and_rows_are_looked_at() {
 async fn killed_while_its_slot_waits_it_leaves_nothing_and_says_for_whom_it_waits() {
     // Of its own: an open transaction would keep everybody's slots waiting.
     let private = Private::start(&["postgres15"]).await;
-    let servers = Servers {
-        postgres: private.servers().postgres,
-        ..Servers::find()
-    };
-    let scenario = Scenario::on(servers, TABLE).await;
+    let scenario = Scenario::on(private.servers(), TABLE).await;
     scenario.write("products/accounts.yaml", PRODUCT);
     let before = traces(&scenario, &["accounts.v1"]).await;
     let open = scenario.connect().await;

@@ -1,8 +1,6 @@
 //! What an entity's topic holds: each committed change once, by the rules of filter and key.
 
-use std::time::Duration;
-
-use onramp_integration_tests::{Event, Gateway, Scenario, consume, latest_by_key, until};
+use onramp_integration_tests::{Event, Gateway, Scenario, latest_by_key};
 
 const SCHEMA: &str = "
 CREATE TYPE colour AS ENUM ('red', 'green');
@@ -42,15 +40,8 @@ fields:
   domestic:  { type: boolean, expr: row.ctry == "GB" }
 "#;
 
-/// Waits until the topic holds as many events.
 async fn events(scenario: &Scenario, count: usize) -> Vec<Event> {
-    let mut events = Vec::new();
-    until("the events", Duration::from_secs(30), async || {
-        events = consume(&scenario.servers, &scenario.topic("orders.v1")).await;
-        events.len() >= count
-    })
-    .await;
-    events
+    scenario.events("orders.v1", count).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,8 +1,6 @@
 //! Facts: what follows from how rows change, told once, in the order in which it happened.
 
-use std::time::Duration;
-
-use onramp_integration_tests::{Event, Gateway, Scenario, consume, until};
+use onramp_integration_tests::{Event, Gateway, Scenario, consume};
 use serde_json::json;
 
 const CONFIGURATION: i32 = 64;
@@ -67,22 +65,8 @@ fields:
   status:   { type: string, from: ord_stat }
 "#;
 
-/// Waits until the topic holds as many facts.
 async fn facts(scenario: &Scenario, count: usize) -> Vec<Event> {
-    let mut events = Vec::new();
-    until("the facts", Duration::from_secs(60), async || {
-        events = consume(&scenario.servers, &scenario.topic("order-lifecycle.v1")).await;
-        events.len() >= count
-    })
-    .await;
-    events
-}
-
-/// A gateway that streams; facts have no history to wait for.
-async fn streaming(scenario: &Scenario) -> Gateway {
-    let mut gateway = Gateway::start(scenario);
-    gateway.wait_ready("streaming").await;
-    gateway
+    scenario.events("order-lifecycle.v1", count).await
 }
 
 /// The type's name, by its fields and by its header where there is one.
@@ -105,7 +89,7 @@ async fn each_change_gives_its_facts_in_order_and_rows_that_were_there_give_none
     scenario.write("onramp.yaml", &file);
     let sql = async |sql: &str| scenario.db.batch_execute(sql).await.expect("it runs");
     sql("INSERT INTO ordr_hdr VALUES (1, 'N', 1), (2, 'S', 1)").await;
-    let gateway = streaming(&scenario).await;
+    let gateway = Gateway::reading(&scenario).await;
     sql(
         "BEGIN; INSERT INTO ordr_hdr VALUES (7, 'N', NULL, 10.50, 'gift'); \
          UPDATE ordr_hdr SET ord_stat = 'S', tot_amt = 12 WHERE ord_no = 7; COMMIT",
@@ -169,7 +153,7 @@ async fn each_change_gives_its_facts_in_order_and_rows_that_were_there_give_none
         "products/life.yaml",
         &format!("{more}on_mapping_change: keep\n"),
     );
-    let gateway = streaming(&scenario).await;
+    let gateway = Gateway::reading(&scenario).await;
     sql("UPDATE ordr_hdr SET nte = 'x' WHERE ord_no = 1").await;
     assert_eq!(facts(&scenario, 7).await.len(), 7);
     assert!(gateway.stop().await.success());
@@ -197,7 +181,7 @@ async fn facts_that_need_old_rows_are_refused_where_the_log_has_none() {
     let (inserts, _) = PRODUCT.split_once("  OrderShipped:").expect("it is there");
     let removed = "  OrderRemoved:\n    when: op == \"delete\"\n    fields:\n      order_id: { type: long, from: ord_no }\n";
     scenario.write("products/life.yaml", &format!("{inserts}{removed}"));
-    let gateway = streaming(&scenario).await;
+    let gateway = Gateway::reading(&scenario).await;
     let sql =
         "INSERT INTO ordr_hdr VALUES (3, 'N'); UPDATE ordr_hdr SET nte = 'x'; DELETE FROM ordr_hdr";
     scenario.db.batch_execute(sql).await.expect("it runs");

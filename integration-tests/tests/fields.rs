@@ -8,9 +8,8 @@
 )]
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use onramp_integration_tests::{Event, Folder, Gateway, Scenario, Servers, consume, until};
+use onramp_integration_tests::{Event, Folder, Gateway, Scenario, Servers};
 use serde_json::json;
 
 const SCHEMA: &str = r#"
@@ -64,12 +63,7 @@ fields:
 "#;
 
 async fn events(scenario: &Scenario, count: usize) -> Vec<Event> {
-    let mut events = Vec::new();
-    until("the events", Duration::from_secs(60), async || {
-        events = consume(&scenario.servers, &scenario.topic("orders.v1")).await;
-        events.len() >= count
-    })
-    .await;
+    let events = scenario.events("orders.v1", count).await;
     assert_eq!(events.len(), count);
     events
 }

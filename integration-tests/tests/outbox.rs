@@ -95,21 +95,8 @@ async fn sql(scenario: &Scenario, sql: &str) {
     scenario.db.batch_execute(sql).await.expect("it runs");
 }
 
-async fn streaming(scenario: &Scenario) -> Gateway {
-    let mut gateway = Gateway::start(scenario);
-    gateway.wait_ready("streaming").await;
-    gateway
-}
-
-/// Waits until the topic holds as many events.
 async fn events(scenario: &Scenario, count: usize) -> Vec<Event> {
-    let mut events = Vec::new();
-    until("the events", Duration::from_secs(60), async || {
-        events = consume(&scenario.servers, &scenario.topic("order-events.v1")).await;
-        events.len() >= count
-    })
-    .await;
-    events
+    scenario.events("order-events.v1", count).await
 }
 
 fn cancelled(id: i64) -> String {
@@ -123,7 +110,7 @@ fn cancelled(id: i64) -> String {
 async fn each_row_that_is_inserted_gives_its_event_with_all_that_the_application_says() {
     let scenario = shop("").await;
     sql(&scenario, &cancelled(1)).await;
-    let gateway = streaming(&scenario).await;
+    let gateway = Gateway::reading(&scenario).await;
     let insert = format!(
         "INSERT INTO outbox VALUES ('00000000-0000-0000-0000-0000000000aa', 'order', 7, 'OrderPlaced', \
          '{PAYLOAD}', '2026-01-02T03:04:05.678901Z', NULL, '00-4bf9-01', 3)"
@@ -202,7 +189,7 @@ async fn each_row_that_is_inserted_gives_its_event_with_all_that_the_application
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_event_of_the_product_does_what_its_file_says() {
     let scenario = shop("unknown_type: quarantine\non_update: skip\non_error: quarantine").await;
-    let gateway = streaming(&scenario).await;
+    let gateway = Gateway::reading(&scenario).await;
     sql(
         &scenario,
         "INSERT INTO outbox (aggregateid, type, payload) VALUES (1, 'OrderLost', '{}');
@@ -246,7 +233,7 @@ async fn what_is_no_event_of_the_product_does_what_its_file_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_update_stops_or_is_told_of_and_an_unknown_type_stops_or_is_passed_over() {
     let warned = shop("unknown_type: ignore\non_update: warn").await;
-    let gateway = streaming(&warned).await;
+    let gateway = Gateway::reading(&warned).await;
     sql(
         &warned,
         "INSERT INTO outbox (aggregateid, type, payload) VALUES (1, 'OrderLost', '{}')",
@@ -267,7 +254,7 @@ async fn an_update_stops_or_is_told_of_and_an_unknown_type_stops_or_is_passed_ov
         ),
     ] {
         let scenario = shop("").await;
-        let mut gateway = streaming(&scenario).await;
+        let mut gateway = Gateway::reading(&scenario).await;
         sql(&scenario, &cancelled(2)).await;
         events(&scenario, 1).await;
         sql(&scenario, change).await;
@@ -302,7 +289,7 @@ events:
     let schema = r#"{"type": "record", "name": "Tagged", "namespace": "shop", "fields": [
         {"name": "tags", "type": {"type": "map", "values": ["int", "string"]}}]}"#;
     scenario.write("tagged.avsc", schema);
-    let gateway = streaming(&scenario).await;
+    let gateway = Gateway::reading(&scenario).await;
     // {"k": 7}, and the same with a byte too many.
     sql(
         &scenario,
@@ -353,7 +340,7 @@ fn message(transactional: bool, order: i64) -> String {
 async fn the_logs_own_messages_are_events_where_a_transaction_holds_them() {
     let scenario = Scenario::new(SCHEMA).await;
     scenario.write("products/events.yaml", MESSAGES);
-    let mut gateway = streaming(&scenario).await;
+    let mut gateway = Gateway::reading(&scenario).await;
     sql(&scenario, &message(true, 1)).await;
     sql(&scenario, &format!("BEGIN; {} ROLLBACK", message(true, 2))).await;
     sql(
@@ -364,7 +351,7 @@ async fn the_logs_own_messages_are_events_where_a_transaction_holds_them() {
     )
     .await;
     gateway.kill();
-    gateway = streaming(&scenario).await;
+    gateway = Gateway::reading(&scenario).await;
     sql(
         &scenario,
         &format!("BEGIN; {} {} COMMIT", message(true, 3), message(true, 4)),

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use onramp_integration_tests::history::{PRODUCT, TABLE};
 use onramp_integration_tests::traces::traces;
-use onramp_integration_tests::{
-    Gateway, Private, Scenario, Servers, binary, fits_80_columns, until,
-};
+use onramp_integration_tests::{Gateway, Private, Scenario, binary, fits_80_columns, until};
 use serde_json::Value;
 
 const CONFIGURATION: i32 = 64;
@@ -318,11 +316,7 @@ async fn a_dba_may_run_what_it_prints_and_the_plan_stays_the_same() {
 async fn a_run_that_is_killed_while_its_slot_waits_is_no_lost_log() {
     // Of its own: an open transaction would keep everybody's slots waiting.
     let private = Private::start(&["postgres15"]).await;
-    let servers = Servers {
-        postgres: private.servers().postgres,
-        ..Servers::find()
-    };
-    let scenario = Scenario::on(servers, TABLE).await;
+    let scenario = Scenario::on(private.servers(), TABLE).await;
     scenario.write("products/accounts.yaml", PRODUCT);
     let (first, _) = planned(&scenario);
     let mut other = scenario.connect().await;

@@ -10,10 +10,9 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use onramp_integration_tests::{
-    Event, Gateway, Scenario, binary, consume, fits_80_columns, latest_by_key, until,
+    Event, Gateway, Scenario, binary, consume, fits_80_columns, latest_by_key,
 };
 use serde_json::Value;
 
@@ -83,14 +82,7 @@ async fn insert(scenario: &Scenario, number: u32, person: &str) {
 }
 
 async fn published(scenario: &Scenario, enough: usize) -> Vec<Event> {
-    let topic = scenario.topic("persons.v1");
-    let mut events = Vec::new();
-    until("the events", Duration::from_secs(30), async || {
-        events = consume(&scenario.servers, &topic).await;
-        events.len() >= enough
-    })
-    .await;
-    events
+    scenario.events("persons.v1", enough).await
 }
 
 /// Runs a command on values, one a line.
