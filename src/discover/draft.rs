@@ -13,6 +13,7 @@ use super::names;
 use super::table::{Key, Seen, Table, referable};
 use super::ties::{Child, Reference};
 use super::yaml;
+use crate::terminal::grouped;
 
 /// What a draft begins with where only people know how it goes on.
 pub(crate) const TODO: &str = onramp_language::TO_SAY;
@@ -250,19 +251,6 @@ fn seen(table: &Table) -> String {
         Seen::Rows(rows, false) => format!("{about}, {} were sampled", grouped(*rows as u64)),
         Seen::Nothing(why) => format!("{about}, not sampled: {why}"),
     }
-}
-
-/// A number with its thousands apart.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// What the language has no built form for yet, as comments.

@@ -6,12 +6,13 @@ use onramp_connector::ValueType;
 
 use super::codes::{self, Flag};
 use super::column::{Judged, Meaning};
-use super::draft::{Style, TODO, grouped};
+use super::draft::{Style, TODO};
 use super::names;
 use super::personal::{self, Personal};
 use super::table::{Seen, Table, referable};
 use super::ties::Reference;
 use super::yaml;
+use crate::terminal::grouped;
 
 /// What stands above a field.
 pub(super) fn notes(judged: &Judged, references: &[Reference]) -> String {

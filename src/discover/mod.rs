@@ -31,7 +31,7 @@ use onramp_connector::{Connector, Ident, SampleLimits, Sampled, Tables};
 use onramp_finding::codes::discovery as codes_of;
 use onramp_finding::{Failure, Finding, Place, Severity};
 
-pub(crate) use draft::{Draft, Style, grouped};
+pub(crate) use draft::{Draft, Style};
 pub(crate) use proof::proven;
 pub(crate) use table::{Seen, Table};
 pub(crate) use write::write;

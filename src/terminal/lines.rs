@@ -1,5 +1,7 @@
 //! Text in lines that fit.
 
+use onramp_finding::shown_char;
+
 /// Narrower lines would hold no word.
 const ROOM_MIN: usize = 20;
 
@@ -64,13 +66,11 @@ fn words(text: &str, room: usize) -> Vec<String> {
         .collect()
 }
 
-/// A letter as a terminal may have it: nothing that moves, colours or turns what is read.
+/// A letter as a terminal may have it. What a server tells ends its lines with `\r\n`, too.
 pub(crate) fn shown(c: char) -> char {
     match c {
-        '\t' | '\n' | '\r' => ' ',
-        c if c.is_control() => '\u{fffd}',
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        c => c,
+        '\r' => ' ',
+        c => shown_char(c),
     }
 }
 

@@ -6,8 +6,8 @@ use onramp_finding::codes::discovery as codes;
 use onramp_finding::{Finding, Place, Severity, Style};
 use serde_json::{Value, json};
 
-use crate::discover::{Draft, Seen, Table, grouped};
-use crate::terminal;
+use crate::discover::{Draft, Seen, Table};
+use crate::terminal::{self, grouped};
 
 /// A table, and what became of it.
 pub(super) struct Line<'d> {

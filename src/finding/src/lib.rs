@@ -15,7 +15,7 @@ pub use code::Code;
 pub use failure::{Failure, Kind};
 pub use nearest::nearest;
 pub use place::{Place, SourceFile, Span};
-pub use render::{Style, to_json, to_text};
+pub use render::{Style, shown_char, to_json, to_text};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

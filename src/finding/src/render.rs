@@ -134,20 +134,17 @@ fn place_text(place: &Place) -> Option<String> {
 
 /// Text from a file may hold what a terminal would obey.
 fn shown(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\t' | '\n' => out.push(' '),
-            c if c.is_control()
-                || ('\u{202a}'..='\u{202e}').contains(&c)
-                || ('\u{2066}'..='\u{2069}').contains(&c) =>
-            {
-                out.push('\u{fffd}');
-            }
-            c => out.push(c),
-        }
+    text.chars().map(shown_char).collect()
+}
+
+/// A letter as a terminal may have it: nothing that moves, colours or turns what is read.
+pub fn shown_char(c: char) -> char {
+    match c {
+        '\t' | '\n' => ' ',
+        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
     }
-    out
 }
 
 /// The text in lines: the first one begins behind `first` columns, the others behind `rest`.
