@@ -48,9 +48,8 @@ pub(crate) fn order(product: &Product, records: &[Record]) -> Result<Order, Box<
 
 /// The columns that the key is; None where one of its fields is computed.
 fn key_columns(product: &Product) -> Option<Vec<String>> {
-    let records = product.records();
-    let fields = records.first()?.key(&product.key);
-    fields
+    product
+        .key_fields()
         .map(|field| match &field.shape {
             Shape::Scalar {
                 source: Source::Column {

@@ -287,16 +287,19 @@ impl Product {
         all
     }
 
+    /// The key's fields, in the key's order; every type of facts has them alike.
+    pub fn key_fields(&self) -> impl Iterator<Item = &Field> {
+        let first = self.records().into_iter().next();
+        first.into_iter().flat_map(|record| record.key(&self.key))
+    }
+
     /// The key fields that are pseudonyms, with the name of the HMAC key of each.
     pub fn key_pseudonyms(&self) -> BTreeMap<String, String> {
-        // Every type of facts has the key's fields alike.
-        let records = self.records();
-        let fields = records.first().into_iter().flat_map(|r| r.key(&self.key));
         let of = |field: &Field| match field.protect.as_deref() {
             Some(Protect::Hmac(key)) => Some((field.name.value.clone(), key.clone())),
             _ => None,
         };
-        fields.filter_map(of).collect()
+        self.key_fields().filter_map(of).collect()
     }
 }
 

@@ -58,10 +58,8 @@ pub fn contract(product: &Product) -> Contract {
     let key_schema = (product.key_format == KeyFormat::Avro).then(|| {
         let name = format!("{name}Key");
         let mut names = vec![name.clone()];
-        // Every type of facts has the key's fields alike.
-        let first = records.first().into_iter();
-        let key: Vec<Value> = first
-            .flat_map(|record| record.key(&product.key))
+        let key: Vec<Value> = product
+            .key_fields()
             .map(|field| self::field(field, &name, &mut names, false))
             .collect();
         json!({"type": "record", "name": name, "namespace": namespace, "fields": key}).to_string()

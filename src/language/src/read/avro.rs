@@ -221,7 +221,7 @@ impl Reader<'_> {
         let scalar = scalar(r#type, path)?;
         Ok(Shape::Scalar {
             r#type: self.spanned(scalar),
-            source: source(self, moment(scalar))?,
+            source: source(self, Moment::of_type(&scalar.word()))?,
             lookup: None,
         })
     }
@@ -300,15 +300,5 @@ fn scalar(r#type: &Value, path: &str) -> Result<Scalar, Refused> {
             ));
         }
         (None, Some(_)) => return Err(refused(path, "has no type", "give it one")),
-    })
-}
-
-fn moment(scalar: Scalar) -> Option<Moment> {
-    Some(match scalar {
-        Scalar::Date => Moment::Date,
-        Scalar::Time => Moment::Time,
-        Scalar::Timestamp => Moment::Timestamp,
-        Scalar::LocalTimestamp => Moment::LocalTimestamp,
-        _ => return None,
     })
 }

@@ -25,17 +25,8 @@ pub(super) fn events(root: &Node, around: &Surroundings<'_>, faults: &mut Faults
         if let Some(when) = &when {
             condition(when, faults);
         }
-        let fields = match node.get("fields") {
-            None => Vec::new(),
-            Some(inside) => {
-                if inside.entries().is_empty() {
-                    faults
-                        .error(&files::MISSING_KEY, inside, "`fields` is empty")
-                        .remedy("name at least one field");
-                }
-                field::fields(inside, &around, faults)
-            }
-        };
+        let fields = node.get("fields");
+        let fields = fields.map_or_else(Vec::new, |f| field::of_event(f, &around, faults));
         events.push(EventType {
             name: faults.spanned(&entry.key_node(), entry.key.clone()),
             doc: node.text_at(&["doc"]).map(str::to_owned),

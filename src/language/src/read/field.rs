@@ -10,6 +10,16 @@ use crate::yaml::{Entry, Node};
 use crate::{Field, Lookup, Otherwise, Protect, Scalar, Shape, Source, Spanned};
 use onramp_finding::nearest;
 
+/// The fields of an event, of which there is at least one.
+pub(super) fn of_event(node: &Node, around: &Surroundings<'_>, faults: &mut Faults) -> Vec<Field> {
+    if node.entries().is_empty() {
+        faults
+            .error(&files::MISSING_KEY, node, "`fields` is empty")
+            .remedy("name at least one field");
+    }
+    fields(node, around, faults)
+}
+
 /// The fields of a map, without those that could not be read.
 pub(crate) fn fields(node: &Node, around: &Surroundings<'_>, faults: &mut Faults) -> Vec<Field> {
     let entries = node.entries();

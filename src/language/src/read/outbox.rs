@@ -205,12 +205,7 @@ fn event(
                 .remedy("name its `schema`");
         }
         (Some(inside), None) => {
-            if inside.entries().is_empty() {
-                faults
-                    .error(&files::MISSING_KEY, inside, "`fields` is empty")
-                    .remedy("name at least one field");
-            }
-            fields = field::fields(inside, &around, faults);
+            fields = field::of_event(inside, &around, faults);
         }
         (None, Some(at)) => {
             let read = avro::read(at, opens, form == PayloadForm::Json, &around, faults)?;
