@@ -17,7 +17,7 @@ const BATCH_BYTES: usize = 256 << 10;
 /// A slot is given at least so long to be ready.
 const LEAST_PATIENCE: Duration = Duration::from_secs(5);
 /// How often it is shown how far it is.
-const SHOWN_EVERY: Duration = Duration::from_millis(500);
+pub(super) const SHOWN_EVERY: Duration = Duration::from_millis(500);
 
 /// What was followed.
 #[derive(Debug, Default)]

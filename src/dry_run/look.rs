@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use onramp_connector::Connector;
 use onramp_finding::codes::dry_run as codes;
@@ -16,9 +16,6 @@ use super::{Outcome, ProductSeen, RowsSeen, Seen, Wishes};
 use super::{follow, preflight, schemas};
 use crate::run::instance;
 use crate::terminal::{Progress, grouped};
-
-/// How often it is shown how far a table is read.
-const SHOWN_EVERY: Duration = Duration::from_millis(500);
 
 /// A dry run under way.
 pub(super) struct Look<'g> {
@@ -204,9 +201,7 @@ impl<'g> Look<'g> {
             match self.read(&parts, &table).await {
                 Ok(read) => {
                     for (looked, tally) in table.looked.iter().zip(read.tallies) {
-                        let product = self.seen.products.iter_mut();
-                        let mut product = product.filter(|p| p.name == looked.name);
-                        if let Some(product) = product.next() {
+                        if let Some(product) = self.seen.product(&looked.name) {
                             product.rows = Some(RowsSeen {
                                 tally,
                                 about: read.about,
@@ -246,7 +241,7 @@ impl<'g> Look<'g> {
                     self.progress.clear();
                     return read;
                 }
-                () = tokio::time::sleep(SHOWN_EVERY) => {}
+                () = tokio::time::sleep(follow::SHOWN_EVERY) => {}
             }
             let rows = far.rows.load(Ordering::Relaxed);
             let of = match (self.wishes.rows, far.about.load(Ordering::Relaxed)) {
@@ -276,9 +271,7 @@ impl<'g> Look<'g> {
                 self.findings.append(&mut followed.findings);
                 let tallies = std::mem::take(&mut followed.tallies);
                 for (looked, tally) in looked.iter().zip(tallies) {
-                    let product = self.seen.products.iter_mut();
-                    let mut product = product.filter(|p| p.name == looked.name);
-                    if let Some(product) = product.next() {
+                    if let Some(product) = self.seen.product(&looked.name) {
                         product.changes = Some(tally);
                     }
                 }

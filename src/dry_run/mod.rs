@@ -85,6 +85,12 @@ struct Seen {
     planned: Option<Planned>,
 }
 
+impl Seen {
+    fn product(&mut self, name: &str) -> Option<&mut ProductSeen> {
+        self.products.iter_mut().find(|p| p.name == name)
+    }
+}
+
 /// What was seen of one product.
 struct ProductSeen {
     name: String,

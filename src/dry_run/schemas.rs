@@ -3,11 +3,11 @@
 use onramp_finding::{Failure, Finding};
 use onramp_language::{Gateway, Product};
 use onramp_publisher::progress::{ProductStatus, Progress};
-use onramp_registry::{Foreseen, RegistryClient, foresee, key_subject};
+use onramp_registry::{Foreseen, RegistryClient, foresee};
 use serde::Serialize;
 
 use super::diff::{Difference, differences};
-use crate::run::contracts::{published_before, subject};
+use crate::run::contracts::subjects;
 use crate::run::{level, settings};
 
 /// What would become of one subject.
@@ -53,14 +53,8 @@ pub(super) async fn look(
         let contract = onramp_translator::contract(product);
         let state = progress.and_then(|p| p.products.get(&name));
         let state = state.filter(|state| state.status == ProductStatus::Active);
-        let values = contract.values.into_iter().map(|value| {
-            let before = published_before(state, &value);
-            (subject(&name, &value), value.schema, before)
-        });
-        let key = contract.key_schema;
-        let key = key.map(|schema| (key_subject(&name), schema, state.is_some()));
         let mut told = Vec::new();
-        for (subject, schema, before) in values.chain(key).collect::<Vec<_>>() {
+        for (subject, schema, before) in subjects(&name, contract, state) {
             let level = level(product.compatibility);
             let seen = foresee(&client, &subject, &schema, level, before).await?;
             schemas.unproven.extend(seen.unproven);

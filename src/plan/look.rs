@@ -8,8 +8,7 @@ use onramp_language::{Gateway, Product, Status};
 use onramp_postgres::Postgres;
 use onramp_publisher::progress::{self, ProductStatus, Progress};
 use onramp_publisher::{Kafka, Stage, claims, topics};
-use onramp_registry::{Foreseen, Foresight, RegistryClient, foresee, key_subject};
-use onramp_translator::Contract;
+use onramp_registry::{Foreseen, Foresight, RegistryClient, foresee};
 
 use super::{Area, Does, Fate, Plan, PlannedProduct, Step, Unasked, hash, rows};
 use crate::run::history::decide::{Known, decide};
@@ -195,18 +194,10 @@ impl Look<'_> {
     /// What one contract would change; false where it is of no use to ask for more.
     async fn contract(&mut self, client: &RegistryClient, product: &Product) -> bool {
         let topic = product.name.value.to_string();
-        let Contract {
-            values, key_schema, ..
-        } = onramp_translator::contract(product);
         let state = self.seen.as_ref().and_then(|s| s.products.get(&topic));
         let level = contracts::level(product.compatibility);
-        let of_key = key_schema.map(|schema| (key_subject(&topic), schema, state.is_some()));
-        let of_values = values.into_iter().map(|value| {
-            let subject = contracts::subject(&topic, &value);
-            let before = contracts::published_before(state, &value);
-            (subject, value.schema, before)
-        });
-        let all: Vec<_> = of_values.chain(of_key).collect();
+        let contract = onramp_translator::contract(product);
+        let all = contracts::subjects(&topic, contract, state);
         for (subject, schema, before) in all {
             let asked = foresee(client, &subject, &schema, level, before).await;
             match self.kept(asked) {

@@ -182,7 +182,7 @@ async fn start(all: &Arc<Context>) -> Result<Option<Started>, Failure> {
         ));
     }
 
-    protection::preflight(gateway)?;
+    let keys = protection::preflight(gateway)?;
     if let Some(hash) = &context.plan {
         board.set(Phase::Starting("holding the plan against what is there"));
         plan::insist(gateway, hash).await?;
@@ -264,7 +264,14 @@ async fn start(all: &Arc<Context>) -> Result<Option<Started>, Failure> {
         }
         None => prepared.from.clone(),
     };
-    let plan = contracts::plan(context, published, settled.as_ref(), &from, &described)?;
+    let plan = contracts::plan(
+        context,
+        keys,
+        published,
+        settled.as_ref(),
+        &from,
+        &described,
+    )?;
 
     board.progress(plan.shown(settled.as_ref()));
 

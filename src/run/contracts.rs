@@ -44,7 +44,7 @@ pub(super) struct Plan {
     pub(super) histories: Vec<(String, HistoryRecord)>,
     /// What tables become, and the keys of protection.
     pub(super) mappings: Vec<TableMapping>,
-    pub(super) keys: Vec<(String, Vec<u8>)>,
+    pub(super) keys: protection::Keys,
 }
 
 impl Plan {
@@ -175,11 +175,26 @@ pub(crate) fn subject(topic: &str, value: &ValueSchema) -> String {
 }
 
 /// Whether events of this schema's record were published before.
-pub(crate) fn published_before(state: Option<&ProductState>, value: &ValueSchema) -> bool {
+fn published_before(state: Option<&ProductState>, value: &ValueSchema) -> bool {
     state.is_some_and(|state| match &value.event {
         None => true,
         Some(event) => state.event_schema_ids.contains_key(event),
     })
+}
+
+/// A contract's subjects, each with its schema and whether events of it were published before.
+pub(crate) fn subjects(
+    topic: &str,
+    contract: Contract,
+    state: Option<&ProductState>,
+) -> Vec<(String, String, bool)> {
+    let values = contract.values.into_iter().map(|value| {
+        let before = published_before(state, &value);
+        (subject(topic, &value), value.schema, before)
+    });
+    let key = contract.key_schema;
+    let key = key.map(|schema| (key_subject(topic), schema, state.is_some()));
+    values.chain(key).collect()
 }
 
 /// The topics that a product needs: its own, and that of its rows that cannot be translated.
@@ -209,13 +224,13 @@ pub(crate) fn topic_specs(product: &Product, state: Option<&ProductState>) -> Ve
 /// Routes and a translator for what was published, and the states to write down.
 pub(super) fn plan(
     context: &Context,
+    keys: protection::Keys,
     published: Vec<Published>,
     seen: Option<&Progress>,
     from: &Position,
     described: &[TableDescription],
 ) -> Result<Plan, Failure> {
     let gateway = &context.gateway;
-    let keys = protection::read(gateway)?;
     let mut states = Vec::new();
     let mut routes = Vec::new();
     let mut pinned = Vec::new();

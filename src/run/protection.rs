@@ -15,7 +15,7 @@ use super::{products, settings};
 pub(crate) type Keys = Vec<(String, Vec<u8>)>;
 
 /// Reads every key that the gateway declares.
-pub(crate) fn read(gateway: &Gateway) -> Result<Keys, Failure> {
+fn read(gateway: &Gateway) -> Result<Keys, Failure> {
     let read = |(name, secret): &(String, Secret)| {
         let secret = settings::read(secret, &format!("keys.{name}"))?;
         Ok((name.clone(), secret.into_bytes()))
