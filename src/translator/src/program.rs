@@ -245,9 +245,11 @@ fn quarantine(mapped: &Mapped, plan: &Plan) -> Option<Quarantine> {
     let to = mapped.quarantine?;
     let shown = |slot: &usize| (*slot, !plan.hidden.contains(slot));
     Some(Quarantine {
-        route: to.route,
-        partitions: to.partitions.max(1),
-        header_bytes: mapped.encoding.header_bytes,
+        target: Target {
+            route: to.route,
+            partitions: to.partitions.max(1),
+            header_bytes: mapped.encoding.header_bytes,
+        },
         all: mapped.product.on_error == OnError::Quarantine,
         columns: plan.slots.iter().map(shown).collect(),
     })

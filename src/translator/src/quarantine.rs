@@ -5,7 +5,7 @@
 //! reads is named and not shown. The key is the product's, where it can be computed.
 
 use onramp_connector::{Cell, Operation, Undecodable, Value};
-use onramp_event::{Origin, RouteId, Span};
+use onramp_event::{Origin, Span};
 use onramp_expression::{Opened, Row, Scratch};
 use onramp_finding::codes::mapping;
 
@@ -19,9 +19,7 @@ use crate::write;
 /// Where a product's failing rows go.
 #[derive(Debug)]
 pub(crate) struct Quarantine {
-    pub(crate) route: RouteId,
-    pub(crate) partitions: i32,
-    pub(crate) header_bytes: usize,
+    pub(crate) target: Target,
     /// Whether every row goes there that cannot be carried, or those of an unknown type alone.
     pub(crate) all: bool,
     /// The slots that the product reads, and whether their values may be shown.
@@ -61,11 +59,6 @@ impl<'a> Failing<'a, '_> {
             key.clear();
         }
         let key = output.arena.push(&key);
-        let target = Target {
-            route: quarantine.route,
-            partitions: quarantine.partitions,
-            header_bytes: quarantine.header_bytes,
-        };
         // Of a row that is too large the key and the position are kept alone.
         let mut with_columns = self.trouble.code != &mapping::ROW_TOO_LARGE;
         loop {
@@ -77,7 +70,7 @@ impl<'a> Failing<'a, '_> {
             };
             let done = match with_columns && value.len() > MOST_BYTES {
                 true => Err(self.trouble),
-                false => output.record(&target, 0, transaction, (key, key), Some(value)),
+                false => output.record(&quarantine.target, 0, transaction, (key, key), Some(value)),
             };
             match done {
                 Err(_) if with_columns => {
@@ -163,9 +156,8 @@ impl<'a> Failing<'a, '_> {
             }
             out.push(b',');
         }
-        if out.last() == Some(&b',') {
-            out.pop();
-        }
+        // The last comma.
+        out.pop();
         out.push(b'}');
     }
 

@@ -1,13 +1,11 @@
 //! What `prepare` would create or alter: the same statements, none of them run.
 
-use std::collections::BTreeSet;
-
 use onramp_connector::{Ident, PlannedStep, PrepareRequest};
 use onramp_finding::Failure;
 
 use super::locks::{self, Lock};
 use super::session::Session;
-use super::{publication, slot};
+use super::{publication, publish, slot};
 use crate::{Names, chunk};
 
 /// In the order in which they would be run. What a DBA is to make is no step: where it is missing
@@ -45,7 +43,7 @@ async fn publication(
     }
     let name = &names.publication;
     let found = publication::find(session, name).await?;
-    let wanted: BTreeSet<Ident> = request.tables.iter().map(|t| t.table.clone()).collect();
+    let wanted = publish::wanted(request);
     let lacks = |table: &&Ident| found.as_ref().is_none_or(|f| !f.names(table));
     let tables: Vec<Ident> = wanted.iter().filter(lacks).cloned().collect();
     let statement = match &found {

@@ -95,7 +95,8 @@ pub(crate) async fn hold(
     add.again(lacking).await
 }
 
-fn wanted(request: &PrepareRequest) -> BTreeSet<Ident> {
+/// The tables that a publication is to have.
+pub(super) fn wanted(request: &PrepareRequest) -> BTreeSet<Ident> {
     request.tables.iter().map(|t| t.table.clone()).collect()
 }
 

@@ -173,11 +173,10 @@ impl<'a> Rest<'a> {
     fn r#type(&mut self) -> Option<()> {
         self.takes("[").then_some(())?;
         let mut in_quotes = false;
-        let end = self.0.char_indices().position(|(at, c)| {
+        let (at, _) = self.0.char_indices().find(|&(at, c)| {
             in_quotes ^= c == '"';
             !in_quotes && c == ']' && self.0[at..].starts_with("]:")
         })?;
-        let (at, _) = self.0.char_indices().nth(end)?;
         self.0 = &self.0[at + 2..];
         Some(())
     }
