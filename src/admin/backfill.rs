@@ -80,8 +80,8 @@ pub(super) async fn check(desk: &Desk, order: &Order) -> Vec<Finding> {
         return vec![finding];
     };
     if !product.is_entity() {
-        let finding = refused(format!("{} is a product of facts", order.product))
-            .because("a fact is told once, when it happens: there is no state to publish again")
+        let finding = refused(format!("{} is no entity", order.product))
+            .because("a fact, or an application's event, is told once: there is no state to publish again")
             .remedy("name a product of kind: entity")
             .of_product(order.product.clone());
         return vec![finding];

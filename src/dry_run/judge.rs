@@ -59,6 +59,7 @@ impl Looked {
             product: product.clone(),
             // What fails is told as it fails.
             quarantine: None,
+            rows: None,
             encoding: Encoding {
                 value_schema_ids: vec![0; contract.values.len()],
                 key_schema_id: Some(0),

@@ -177,12 +177,12 @@ impl<'g> Look<'g> {
         looked.filter_map(|p| p.looked.clone()).collect()
     }
 
-    /// Those that rows tell something about: facts follow from changes.
-    fn entities(&mut self) -> Vec<Arc<Looked>> {
-        let (entities, facts): (Vec<_>, Vec<_>) = self
+    /// Those that rows tell something about: facts follow from changes, unless they have a history.
+    fn of_rows(&mut self) -> Vec<Arc<Looked>> {
+        let (of_rows, facts): (Vec<_>, Vec<_>) = self
             .all_looked()
             .into_iter()
-            .partition(|looked| looked.product.is_entity());
+            .partition(|looked| looked.product.reads_rows());
         if !facts.is_empty() && self.wishes.follow.is_none() {
             let names: Vec<&str> = facts.iter().map(|f| f.name.as_str()).collect();
             self.seen.unproven.push(format!(
@@ -190,13 +190,13 @@ impl<'g> Look<'g> {
                 names.join(", ")
             ));
         }
-        entities
+        of_rows
     }
 
     async fn rows(&mut self) {
         let run = instance().0.to_string();
         let parts = Arc::new(Parts::new(self.gateway, self.connector.clone(), run));
-        for table in rows::tables(&self.entities()) {
+        for table in rows::tables(&self.of_rows()) {
             let table = Arc::new(table);
             match self.read(&parts, &table).await {
                 Ok(read) => {

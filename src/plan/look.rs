@@ -329,6 +329,7 @@ impl Look<'_> {
         let mapping = onramp_translator::contract(product).mapping_hash;
         let known = Known {
             mapping_changed: state.is_some_and(|s| s.mapping_hash != mapping),
+            published: state.is_some(),
             returns,
             run: self.seen.as_ref().and_then(|s| s.histories.get(&name)),
         };

@@ -304,7 +304,8 @@ async fn start(all: &Arc<Context>) -> Result<Option<Started>, Failure> {
         committed,
         orders.clone(),
     );
-    history.begin(plan.histories);
+    let live = settled.as_ref().map(|p| p.live_rows.clone());
+    history.start(plan.histories, &live.unwrap_or_default());
     let acknowledger = stream.acknowledger();
     let shown = board.clone();
     let publisher = Publisher::spawn(PublisherParts {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use onramp_connector::{Ident, Position, TableDescription};
 use onramp_event::{EventType, Route, RouteId};
@@ -11,11 +12,13 @@ use onramp_finding::{Failure, Finding, Kind};
 use onramp_language::{Compatibility, Gateway, Headers, Product, Status};
 use onramp_publisher::progress::{FORMAT, ProductState, ProductStatus, Progress};
 use onramp_publisher::topics::{self, Keeping, Pinned, TopicSpec};
-use onramp_publisher::{HistoryRecord, Kafka, claims};
+use onramp_publisher::{HistoryRecord, Kafka, Stage, claims};
 use onramp_registry::{
     Level, RegistryClient, key_subject, publish_contract, record_subject, value_subject,
 };
-use onramp_translator::{Contract, Encoding, Mapped, QuarantineRoute, TableMapping, ValueSchema};
+use onramp_translator::{
+    Contract, Encoding, Mapped, QuarantineRoute, RowNames, TableMapping, ValueSchema,
+};
 
 use super::attempt::{Context, blocking};
 use super::history::decide::{Known, decide};
@@ -297,15 +300,22 @@ pub(super) fn plan(
         let run = seen.and_then(|s| s.histories.get(&name));
         let known = Known {
             mapping_changed: changed,
+            published: before.is_some(),
             returns,
             run,
         };
+        let mut rows = None;
         match decide(&context.instance.0, product, known) {
             Ok(None) => {}
             Ok(Some(record)) => {
+                if record.given_up {
+                    let live = seen.and_then(|s| s.live_rows.get(&name));
+                    notes.extend(live.map(|rows| rows.gone(&name)).unwrap_or_default());
+                }
                 if run != Some(&record) {
                     notes.push(record.note(&name));
                 }
+                rows = row_names(&record);
                 histories.push((name.clone(), record));
             }
             Err(finding) => refused.push((*finding).of_product(name.clone())),
@@ -336,6 +346,7 @@ pub(super) fn plan(
         let mapped = Mapped {
             route: route_id(routes.len())?,
             quarantine: of_quarantine,
+            rows,
             product: Arc::new(product.clone()),
             encoding: Encoding {
                 value_schema_ids: published.value_schema_ids,
@@ -382,6 +393,15 @@ pub(super) fn plan(
         histories,
         mappings,
         keys,
+    })
+}
+
+/// By what rows are named that are told once, as long as the run that tells them is not done.
+fn row_names(record: &HistoryRecord) -> Option<RowNames> {
+    let under_way = record.stage != Stage::Done && !record.secret.is_empty();
+    under_way.then(|| RowNames {
+        secret: record.secret.as_bytes().into(),
+        asked: Arc::new(AtomicBool::new(true)),
     })
 }
 
@@ -455,7 +475,8 @@ pub(crate) fn header_bytes(headers: Headers, route: &Route) -> usize {
         Headers::CloudEvents => {
             let of_type = |t: &EventType| t.name.len() + t.data_schema.len();
             let longest = route.types.iter().map(of_type).max();
-            CLOUD_EVENTS + route.source.len() + longest.unwrap_or_default()
+            // Its name is in the ids of rows that are told once, too.
+            CLOUD_EVENTS + route.source.len() + 3 * longest.unwrap_or_default()
         }
     }
 }

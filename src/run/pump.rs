@@ -248,7 +248,7 @@ impl Line {
             let done = self
                 .translator
                 .apply(batch, next..items.end, &mut self.arena, HARD_BYTES);
-            self.history.remember(&self.arena, first);
+            self.history.remember(&mut self.arena, first)?;
             let done = done.map_err(|stopped| {
                 self.remember_place(batch, items.start..stopped.item() + 1);
                 stopped.failure(&self.place)

@@ -108,6 +108,26 @@ pub struct Record {
     pub at_us: Option<i64>,
     /// Further headers, as [`Arena::push_header`] appends them.
     pub headers: Span,
+    /// The name of the row that was there before and that this tells of, a [`RowName`]; empty of
+    /// everything else.
+    pub row: Span,
+}
+
+/// What tells a table's row from every other, as long as its key stays: a digest of that key, under a
+/// secret of the product's own.
+pub type RowName = [u8; 16];
+
+/// What the log did with a row of a product whose rows that were there before are being told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The product's topic.
+    pub route: RouteId,
+    /// The row.
+    pub row: RowName,
+    /// The transaction's number.
+    pub number: u64,
+    /// Whether the row is gone; else the log brought it.
+    pub gone: bool,
 }
 
 /// Encoded events, in order.
@@ -127,8 +147,11 @@ pub struct Arena {
     pub rows: u64,
     /// Updates of an outbox's rows that were passed over.
     pub passed_over: u64,
-    /// Records of progress, key and value, that belong to the Kafka transaction of these events.
+    /// Records of progress, key and value, that belong to the Kafka transaction of these events. An
+    /// empty value takes the record away.
     pub notes: Vec<(String, String)>,
+    /// Rows that the log brought or took away, where somebody asks.
+    pub marks: Vec<Mark>,
 }
 
 impl Arena {
@@ -183,6 +206,7 @@ impl Arena {
         self.rows = 0;
         self.passed_over = 0;
         self.notes.clear();
+        self.marks.clear();
     }
 }
 

@@ -137,6 +137,18 @@ pub fn fitting_types(
     fitting.ok().flatten()
 }
 
+/// Whether an expression may give null although no column of its rows does; false where [`check`] has
+/// something to say.
+pub fn may_be_null(text: &str, variables: &Variables, wanted: &[Type]) -> bool {
+    let read = syntax::guarded(text, || {
+        let tree = syntax::read(text)?;
+        let survey = Survey::of(&tree);
+        Ok(survey.faults.is_empty()
+            && untyped::may_be_null(&tree, &survey.names, variables, wanted))
+    });
+    read.unwrap_or(false)
+}
+
 /// Compiles an expression for the columns of a scope, or says every fault in the order of the text.
 pub fn compile(text: &str, scope: &Scope) -> Result<Expression, Vec<Fault>> {
     syntax::guarded(text, || {

@@ -60,6 +60,23 @@ pub(crate) fn faults(
     faults
 }
 
+/// Whether an expression may give null although no column of its rows does, under the first types that
+/// fit; false where none do.
+pub(crate) fn may_be_null(
+    tree: &Tree<'_>,
+    names: &[Name],
+    variables: &Variables,
+    wanted: &[Type],
+) -> bool {
+    let Some(types) = fitting(tree, names, variables, &|_| None, wanted) else {
+        return false;
+    };
+    let types = types.iter().map(|(name, r#type)| (name.as_str(), r#type.clone()));
+    let scope = scope(variables, types);
+    let typed = Checker::new(tree, &scope).check(&tree.root, &Facts::new());
+    typed.is_some_and(|typed| typed.nullable)
+}
+
 /// The first types under which an expression gives one of the `wanted`, for those of its columns that
 /// `known` tells nothing of; None where none fit.
 pub(crate) fn fitting(

@@ -57,19 +57,19 @@ impl Variables {
         }
     }
 
-    /// Of facts: the row before and after a change, and the change.
-    pub fn events() -> Variables {
+    /// Of facts: the row before and after a change, and the change. `tx_nullable` as of [`change`].
+    pub fn events(tx_nullable: bool) -> Variables {
         Variables {
             rows: &["before", "after"],
-            others: change(Scope::new(), BEYOND, false),
+            others: change(Scope::new(), BEYOND, tx_nullable),
         }
     }
 
     /// Of an outbox: the row, and the transaction that inserted it.
-    pub fn outbox() -> Variables {
+    pub fn outbox(tx_nullable: bool) -> Variables {
         Variables {
             rows: &["row"],
-            others: transaction(Scope::new(), BEYOND, false),
+            others: transaction(Scope::new(), BEYOND, tx_nullable),
         }
     }
 

@@ -104,6 +104,16 @@ pub enum OnMappingChange {
     Keep,
 }
 
+/// What rows give that were there before a product of facts, or an outbox, was first run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RowsBefore {
+    /// Nothing.
+    #[default]
+    None,
+    /// The events of their insert, without a transaction.
+    Insert,
+}
+
 /// What a product's readers may count on, as far as it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sla {
@@ -213,6 +223,8 @@ pub struct Product {
     pub on_truncate: OnTruncate,
     /// `on_mapping_change`, where it is said.
     pub on_mapping_change: Option<OnMappingChange>,
+    /// `history`, of facts and outboxes.
+    pub rows_before: RowsBefore,
     /// `unchanged_toast: stop` was said.
     pub accept_unchanged_toast: bool,
 }
@@ -246,6 +258,16 @@ impl Product {
             Kind::Outbox { outbox, .. } => Some(outbox),
             _ => None,
         }
+    }
+
+    /// Whether rows that were there before give events: always an entity's.
+    pub fn reads_rows(&self) -> bool {
+        self.is_entity() || self.tells_rows()
+    }
+
+    /// Whether it tells rows that were there before as inserts: `history: insert`.
+    pub fn tells_rows(&self) -> bool {
+        !self.is_entity() && self.rows_before == RowsBefore::Insert
     }
 
     /// Whether its topic keeps the latest state of each key, and is filled with what was there.

@@ -13,7 +13,8 @@ pub enum HeaderMode {
     CloudEvents,
     /// `onramp_tx` and `onramp_ordinal`: the source transaction's id, and the event's number
     /// within transaction and product. An event from a row that was there already has
-    /// `onramp_op: snapshot` and `onramp_id`, the run's id and the key, instead.
+    /// `onramp_op: snapshot` and `onramp_id` instead: the run's id and the key, or, of a row that is
+    /// told once, the row's name and the type.
     Transaction,
     /// None.
     None,
@@ -69,15 +70,27 @@ impl Headers {
             self.id.clear();
             self.id.extend_from_slice(arena.slice(id));
         } else if cloud || snapshot {
-            let (mark, last) = if snapshot {
-                (b'/', arena.slice(record.subject))
-            } else {
-                (b'-', &self.ordinal[..])
-            };
             self.id.clear();
             self.id.extend_from_slice(arena.slice(transaction.place));
-            self.id.push(mark);
-            self.id.extend_from_slice(last);
+            match (snapshot, arena.slice(record.row)) {
+                (false, _) => {
+                    self.id.push(b'-');
+                    self.id.extend_from_slice(&self.ordinal);
+                }
+                (true, []) => {
+                    self.id.push(b'/');
+                    self.id.extend_from_slice(arena.slice(record.subject));
+                }
+                // Several rows have one key, and a row gives several facts.
+                (true, row) => {
+                    self.id.push(b'/');
+                    for byte in row {
+                        let _ = write!(self.id, "{byte:02x}");
+                    }
+                    self.id.push(b'/');
+                    self.id.extend_from_slice(own_name(route, record).as_bytes());
+                }
+            }
         }
         let Some(mut list) = HeaderList::with_capacity(if cloud { 10 } else { 2 }) else {
             return (None, 0);
@@ -131,6 +144,14 @@ impl Headers {
         }
         (Some(list), bytes)
     }
+}
+
+/// What the product's file calls the type of an event.
+fn own_name<'r>(route: &'r Route, record: &Record) -> &'r str {
+    let name = route.types.get(usize::from(record.r#type));
+    let name = name.map_or("", |r#type| &r#type.name);
+    let own = name.strip_prefix(&*route.product);
+    own.map_or(name, |own| own.trim_start_matches('.'))
 }
 
 /// [`write_rfc3339`] as a text of its own.

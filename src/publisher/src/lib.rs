@@ -43,7 +43,7 @@ pub use alone::write_alone;
 pub use client::Kafka;
 pub use gap::GapRecord;
 pub use headers::{HeaderMode, rfc3339};
-pub use history::{Cause, HistoryRecord, Stage};
+pub use history::{Cause, HistoryRecord, LiveRows, Stage};
 pub use producer::{TransactionalProducer, WaitingProducer};
 pub use publish::{Committed, Origin, Publisher, PublisherParts, Status};
 pub use settings::KafkaSettings;

@@ -182,7 +182,7 @@ impl TransactionalProducer {
         self.enqueue(&self.topics[route], event, Some(route), still)
     }
 
-    /// Puts a record of progress into the queue.
+    /// Puts a record of progress into the queue; an empty value takes the record away.
     pub(crate) fn send_progress(
         &self,
         key: &str,
@@ -192,7 +192,7 @@ impl TransactionalProducer {
         let event = Event {
             partition: 0,
             key: key.as_bytes(),
-            value: Some(value.as_bytes()),
+            value: Some(value.as_bytes()).filter(|value| !value.is_empty()),
             // Now, as the client has it.
             timestamp_ms: 0,
             headers: None,

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::client::Kafka;
 use crate::gap::{GAP_KEY, GapRecord};
-use crate::history::{HISTORY_KEY, HistoryRecord};
+use crate::history::{HISTORY_KEY, HistoryRecord, LIVE_KEY, LiveRows};
 use crate::reader::{self, Isolation};
 use crate::topics::{Wanted, ensure_own};
 
@@ -106,6 +106,8 @@ pub struct Progress {
     pub products: BTreeMap<String, ProductState>,
     /// Their runs over rows that were there already, by the product's name.
     pub histories: BTreeMap<String, HistoryRecord>,
+    /// The rows that the log brought while such a run is under way, by the product's name.
+    pub live_rows: BTreeMap<String, LiveRows>,
     /// The gaps, by their numbers.
     pub gaps: BTreeMap<u64, GapRecord>,
     /// The offset after the last record of this reading, from which a later one goes on.
@@ -296,9 +298,17 @@ fn apply(
     let product = key.strip_prefix(PRODUCT_KEY);
     let history = key.strip_prefix(HISTORY_KEY);
     let gap = key.strip_prefix(GAP_KEY).map(str::parse::<u64>);
+    let live = key.strip_prefix(LIVE_KEY).and_then(|rest| rest.rsplit_once('/'));
     let Some(value) = entry.value else {
         if let Some(name) = history {
             progress.histories.remove(name);
+            return Ok(());
+        }
+        if let Some((name, page)) = live {
+            let rows = progress.live_rows.entry(name.to_owned()).or_default();
+            if rows.read(page, None).is_none() {
+                return damaged("is no page of rows");
+            }
             return Ok(());
         }
         match product {
@@ -332,6 +342,13 @@ fn apply(
                 Ok(())
             }
             Err(_) => damaged("is no run over a table"),
+        };
+    }
+    if let Some((name, page)) = live {
+        let rows = progress.live_rows.entry(name.to_owned()).or_default();
+        return match rows.read(page, Some(value)) {
+            Some(()) => Ok(()),
+            None => damaged("is no page of rows"),
         };
     }
     if let Some(number) = gap {

@@ -170,6 +170,7 @@ impl Ghosts {
                 id: None,
                 at_us: None,
                 headers: Span::default(),
+                row: Span::default(),
             });
         }
         tracing::info!(product = %self.product, tombstones = arena.records.len(), "keys that the table no longer has");

@@ -27,6 +27,15 @@
 //! first, that repeats what the change told. To prevent that would take a memory as large as the
 //! table.
 //!
+//! Facts and outboxes with `history: insert` go by the table's rows instead, whose events are no states
+//! that replace each other: each row that was there before gives its insert's events once. A chunk's row
+//! is left out where the log has brought it since the product began, by an insert or under a new key
+//! ([`live`], in progress too), for its events were told then; or where the log has taken it away
+//! unseen by the chunk: whoever is gone before he is told gives none. Any other row is told as it was
+//! read, which may be behind the facts of a change that the log brought meanwhile. Every row is in just
+//! one chunk that is published, as long as its key stays: one that moves among those still to be read
+//! counts as brought by the log.
+//!
 //! Readers ([`reader`]) have threads and connections of their own. Released chunks go the way of all
 //! events, between two source transactions, with their progress in the same Kafka transaction.
 //! Nothing is written to the source.
@@ -36,6 +45,7 @@ pub(crate) mod command;
 pub(crate) mod decide;
 mod ghosts;
 mod group;
+mod live;
 mod orders;
 mod pieces;
 pub(crate) mod ranges;
@@ -44,13 +54,13 @@ mod start;
 mod waits;
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use onramp_connector::{Bound, Position};
 use onramp_event::{Arena, Origin};
 use onramp_finding::Failure;
-use onramp_publisher::{HistoryRecord, Stage};
+use onramp_publisher::{HistoryRecord, LiveRows, Stage};
 use tokio::sync::{mpsc, watch};
 
 use crate::health::HistoryShown;
@@ -58,6 +68,7 @@ use crate::health::HistoryShown;
 use changed::ChangedKeys;
 use ghosts::Ghosts;
 use group::{Group, Opened, Records};
+use live::Live;
 pub(super) use orders::Orders;
 use pieces::{Arrival, ReadChunk, Shared};
 use reader::Readers;
@@ -68,6 +79,7 @@ use waits::Waits;
 pub(super) struct History {
     parts: Arc<Parts>,
     changed: ChangedKeys,
+    live: Live,
     arrivals: mpsc::UnboundedReceiver<Arrival>,
     arrive: mpsc::UnboundedSender<Arrival>,
     shared: Arc<Shared>,
@@ -126,6 +138,7 @@ impl History {
         let (arrive, arrivals) = mpsc::unbounded_channel();
         History {
             changed: ChangedKeys::new(parts.changed_keys_bytes),
+            live: Live::new(parts.changed_keys_bytes),
             parts: Arc::new(parts),
             arrivals,
             arrive,
@@ -139,6 +152,24 @@ impl History {
             committed,
             end: watch::channel(()).0,
         }
+    }
+
+    /// The runs of a start, before anything is streamed; `live` are the rows that progress knows of as
+    /// brought by the log.
+    pub(super) fn start(
+        &mut self,
+        records: Vec<(String, HistoryRecord)>,
+        live: &BTreeMap<String, LiveRows>,
+    ) {
+        for (product, record) in records.iter().filter(|(_, r)| r.stage != Stage::Done) {
+            if let Some((_, mapped)) = self.parts.mapped(product)
+                && !record.secret.is_empty()
+            {
+                let pages = live.get(product).cloned().unwrap_or_default();
+                self.live.watch(mapped, pages);
+            }
+        }
+        self.begin(records);
     }
 
     /// Begins runs, or goes on with them, as soon as those under way are done. To be called between
@@ -229,13 +260,22 @@ impl History {
     }
 
     /// Remembers the keys of the events from `first` on: live changes that a chunk may lack.
-    pub(super) fn remember(&mut self, arena: &Arena, first: usize) {
+    pub(super) fn remember(&mut self, arena: &mut Arena, first: usize) -> Result<(), Failure> {
+        self.live.note(arena)?;
         if !self.changed.watches() {
-            return;
+            arena.marks.clear();
+            return Ok(());
         }
         let from = self.remembered_from();
+        for mark in arena.marks.drain(..).filter(|mark| mark.gone) {
+            if mark.number >= from {
+                self.changed.note(mark.route, &mark.row, mark.number);
+            }
+        }
         for record in &arena.records[first..] {
             match arena.transactions[record.transaction as usize].origin {
+                // Of rows that are told once the marks tell.
+                _ if self.live.product(record.route).is_some() => {}
                 Origin::Log(number) if number >= from => {
                     let key = arena.slice(record.key);
                     self.changed.note(record.route, key, number);
@@ -244,6 +284,7 @@ impl History {
             }
         }
         self.shared.raise_floor(self.changed.floor());
+        Ok(())
     }
 
     /// From which transaction on live changes count: those before S0 every reading sees, so that a
@@ -336,11 +377,16 @@ impl History {
             return Ok(None);
         };
         for arena in &mut chunk.arenas {
-            overtaken(arena, &self.changed, run.newer_from);
+            overtaken(arena, &self.changed, &self.live, run.newer_from);
         }
         run.next = chunk.reached();
         run.read = run.next.is_none();
-        let notes = run.records.released(&chunk, run.read);
+        let mut notes = run.records.released(&chunk, run.read);
+        if run.read {
+            for (product, _) in run.records.all() {
+                notes.append(&mut self.live.done(product));
+            }
+        }
         let mut arenas = std::mem::take(&mut chunk.arenas);
         if arenas.is_empty() {
             arenas.push(Arena::default());
@@ -400,10 +446,15 @@ impl History {
     }
 }
 
-/// Takes out the events of rows that a live change overtook, numbered `from` or above.
-fn overtaken(arena: &mut Arena, changed: &ChangedKeys, from: u64) {
+/// Takes out the events of rows that a live change overtook, numbered `from` or above; of rows that are
+/// told once those that the log brought or took away.
+fn overtaken(arena: &mut Arena, changed: &ChangedKeys, live: &Live, from: u64) {
     let bytes = &arena.bytes;
     arena.records.retain(|record| {
+        if let Some(product) = live.product(record.route) {
+            let row = &bytes[record.row.start as usize..record.row.end as usize];
+            return !live.brought(product, row) && changed.by(product, row).is_none();
+        }
         let key = &bytes[record.key.start as usize..record.key.end as usize];
         changed
             .by(record.route, key)

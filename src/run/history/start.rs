@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use onramp_connector::{ChunkTable, Connector, KeptLog};
-use onramp_finding::Failure;
-use onramp_finding::codes::source as codes;
+use onramp_finding::codes::{running, source as codes};
+use onramp_finding::{Failure, Finding, Kind, Place};
 use onramp_language::Spanned;
 use onramp_publisher::{HistoryRecord, Kafka, Stage, scan};
 use onramp_translator::{Mapped, TableMapping};
@@ -156,6 +156,9 @@ async fn open_one(parts: &Parts, mut one: Together, floor: u64) -> Result<Opened
     let rows = estimate.rows.unwrap_or_default();
     let key = table.key().to_vec();
     for (product, record) in &mut one.records {
+        if record.after.is_some() && record.key != key && !record.secret.is_empty() {
+            return Err(rekeyed(product));
+        }
         if record.after.is_some() && record.key != key {
             tracing::warn!(%product, "the table's key, or its order, changed: its rows are read from the start");
             record.after = None;
@@ -179,6 +182,18 @@ async fn open_one(parts: &Parts, mut one: Together, floor: u64) -> Result<Opened
         records: one.records,
         estimate,
     })
+}
+
+/// How far a run came means nothing under another key, and rows that are told once cannot be read from
+/// the start.
+fn rekeyed(product: &str) -> Failure {
+    let message =
+        format!("the table's key, or its order, changed while its rows were told to {product}");
+    let finding = Finding::error(&running::HISTORY_LATE, Place::Nowhere, message)
+        .because("how far the run came is told by that key: nobody knows which rows are left")
+        .remedy("write `history: none`, or make it a new version, whose topic begins with the rows")
+        .of_product(product.to_owned());
+    Failure::stop(Kind::Configuration, finding)
 }
 
 /// Says so where the log that is kept already leaves little room. The slot moves on during a run as

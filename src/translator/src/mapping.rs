@@ -8,6 +8,7 @@ use onramp_language::{EventType, Field, Kind, Product, Scalar, Shape};
 
 use crate::contract;
 use crate::plan::{Plan, RecordPlan, plan};
+use crate::rows;
 
 /// Everything that is wrong with a product's mapping, held against its table as the catalogue
 /// describes it. Opens no connection.
@@ -19,6 +20,7 @@ pub fn check(product: &Product, table: &TableDescription) -> Vec<Finding> {
         // Rows are inserted, and nothing is asked of old ones.
         Kind::Outbox { .. } => Vec::new(),
     };
+    findings.extend(nameless(product, table));
     let name = product.name.to_string();
     for finding in &mut findings {
         finding.product = Some(name.clone());
@@ -30,11 +32,30 @@ pub fn check(product: &Product, table: &TableDescription) -> Vec<Finding> {
 
 /// The columns that a product reads, by name, in the table's order.
 pub fn columns(product: &Product, table: &TableDescription) -> Vec<String> {
-    plan(product, table, &Some, None)
-        .slots
-        .into_iter()
-        .map(|at| table.columns[at].name.clone())
-        .collect()
+    let mut slots = plan(product, table, &Some, None).slots;
+    if product.tells_rows() {
+        slots.extend(rows::identity(table).unwrap_or_default());
+        slots.sort_unstable();
+        slots.dedup();
+    }
+    let slots = slots.into_iter();
+    slots.map(|at| table.columns[at].name.clone()).collect()
+}
+
+/// Rows that were there before are told once each, which asks for what tells them apart.
+fn nameless(product: &Product, table: &TableDescription) -> Option<Finding> {
+    if !product.tells_rows() || rows::identity(table).is_some() {
+        return None;
+    }
+    let message = format!(
+        "the rows of {} that were there before cannot be told apart",
+        table.name
+    );
+    Some(
+        Finding::error(&mapping::ROWS_NAMELESS, product.table.place(), message)
+            .because(mapping::ROWS_NAMELESS.reason)
+            .remedy(mapping::ROWS_NAMELESS.remedy),
+    )
 }
 
 fn entity(

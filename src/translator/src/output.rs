@@ -63,6 +63,8 @@ pub(crate) struct Output<'o> {
     pub(crate) stated: &'o Stated,
     pub(crate) given: &'o mut Given,
     pub(crate) row_bytes: usize,
+    /// The name of the row that is told of; empty where nobody asks.
+    pub(crate) row: Span,
 }
 
 impl Output<'_> {
@@ -153,6 +155,7 @@ impl Output<'_> {
             id: own.id,
             at_us: own.at_us,
             headers: own.headers,
+            row: self.row,
         });
         *ordinal += 1;
         Ok(())

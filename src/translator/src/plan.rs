@@ -212,7 +212,8 @@ impl<'p> Planner<'p> {
         let scope = Scope::new()
             .columns("after", after)
             .columns("before", before);
-        self.scope = expression::change(scope, places.change, false);
+        let without = self.product.tells_rows() && operations.insert;
+        self.scope = expression::change(scope, places.change, without);
         self.places = places;
     }
 

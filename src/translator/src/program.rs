@@ -14,6 +14,7 @@ use crate::outbox::{OutboxEvent, OutboxProgram};
 use crate::output::Target;
 use crate::plan::{Plan, plan};
 use crate::quarantine::Quarantine;
+use crate::rows::{self, RowNamer, RowNames};
 use crate::step::{Step, Trouble};
 use crate::write;
 
@@ -41,6 +42,8 @@ pub struct Mapped {
     pub encoding: Encoding,
     /// Its quarantine; None where a row that cannot be carried stops the gateway.
     pub quarantine: Option<QuarantineRoute>,
+    /// By what its rows are named while those that were there before are told; None where none are.
+    pub rows: Option<RowNames>,
 }
 
 /// The topic of rows that a product cannot carry.
@@ -81,6 +84,8 @@ pub(crate) struct ProductProgram {
     pub(crate) stop_on_truncate: bool,
     /// Where rows go that cannot be carried; None where they stop the gateway.
     pub(crate) quarantine: Option<Quarantine>,
+    /// Names its rows, where somebody asks.
+    pub(crate) rows: Option<RowNamer>,
     pub(crate) body: Body,
 }
 
@@ -130,6 +135,9 @@ impl TableProgram {
             .iter()
             .flat_map(|mapped| plan(&mapped.product, table, &Some, Some(keys)).slots)
             .collect();
+        let named = products.iter().any(|mapped| mapped.rows.is_some());
+        let identity = rows::identity(table).filter(|_| named).unwrap_or_default();
+        used.extend(&identity);
         used.sort_unstable();
         used.dedup();
         // A column's place in the row and in the description; slots follow the row.
@@ -169,6 +177,10 @@ impl TableProgram {
                 name: product.name.to_string(),
                 stop_on_truncate: product.on_truncate == OnTruncate::Stop,
                 quarantine: quarantine(mapped, &plan),
+                rows: mapped.rows.as_ref().and_then(|names| {
+                    let slots = identity.iter().filter_map(|at| slot_of(*at));
+                    RowNamer::new(names, slots.collect(), product.outbox().is_none())
+                }),
                 body: body(mapped, plan),
             });
         }

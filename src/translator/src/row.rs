@@ -11,6 +11,7 @@ use crate::program::{
     Before, Body, EventProgram, FieldTrouble, Form, ProductProgram, TableProgram,
 };
 use crate::quarantine::Failing;
+use crate::rows::Seen;
 use crate::step::{RowView, Trouble};
 
 /// A change with what it takes to translate it.
@@ -63,6 +64,19 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
             view(&after[..], stand_in)
         });
         for product in &program.products {
+            if let Some(namer) = &product.rows {
+                let seen = Seen {
+                    program,
+                    operation: self.change.operation,
+                    new: new.as_ref(),
+                    old: old.as_ref(),
+                };
+                let route = product.target.route;
+                let named = namer.look(&seen, route, self.stated, output.arena);
+                output.row = named.map_err(|trouble| (product.name.as_str(), "", trouble))?;
+            } else {
+                output.row = Span::default();
+            }
             let mark = output.mark();
             let done = match &product.body {
                 Body::Entity { filter, form } => {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use onramp_connector::{Batch, Begin, Ident, Item, TableDescription};
-use onramp_event::{Arena, Origin};
+use onramp_event::{Arena, Origin, Span};
 use onramp_expression::Scratch;
 use onramp_finding::codes::mapping;
 
@@ -139,6 +139,7 @@ impl Translator {
                             stated: &self.current.stated,
                             given: &mut self.current.given,
                             row_bytes: self.row_bytes,
+                            row: Span::default(),
                         };
                         let mark = output.mark();
                         let row = RowPair {

@@ -38,6 +38,7 @@ fn examiner() -> (Examiner, onramp_connector::TableDescription) {
     let mapping = TableMapping {
         table: table.clone(),
         products: vec![Mapped {
+            rows: None,
             quarantine: None,
             route: RouteId(0),
             product: Arc::new(product(HEAD, FIELDS)),

@@ -236,6 +236,15 @@ pub static ROW_PAYLOAD: Code = Code {
     remedy: "Write the record's binary form alone, without a registry's frame in front, by the schema that the product names.",
 };
 
+/// Rows that were there before, of a table without a key.
+pub static ROWS_NAMELESS: Code = Code {
+    id: "ONR-339",
+    title: "rows that were there cannot be told apart",
+    reason: "`history: insert` tells each row that was there before once, and none that the log has brought: that takes columns that name a row, a primary key or another unique index that covers every row, is checked at once, and whose columns can be read.",
+    example: "kind: events\nhistory: insert   # of a table without a primary key",
+    remedy: "Give the table a primary key, or write `history: none`.",
+};
+
 /// All of them, in order.
 pub const ALL: &[&Code] = &[
     &COLUMN_UNKNOWN,
@@ -264,4 +273,5 @@ pub const ALL: &[&Code] = &[
     &UNKNOWN_EVENT,
     &EVENT_UPDATED,
     &ROW_PAYLOAD,
+    &ROWS_NAMELESS,
 ];

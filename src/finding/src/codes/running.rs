@@ -200,6 +200,24 @@ pub static COMMAND_NOT_KNOWN: Code = Code {
     remedy: "Give the same command again: where its run is under way that run is named and no other is begun. `onramp status` shows it too.",
 };
 
+/// `history: insert` of a product that was published without it.
+pub static HISTORY_LATE: Code = Code {
+    id: "ONR-728",
+    title: "too late to tell rows that were there",
+    reason: "The product was published without the rows that were there before. Nobody noted since which rows the log brought, so that to tell the rest now would tell some twice.",
+    example: "history: insert   # in a later edition of the file than the first that ran",
+    remedy: "Write `history: none`, or make it a new version, whose topic begins with the rows.",
+};
+
+/// More rows than are remembered came while others are read.
+pub static HISTORY_FULL: Code = Code {
+    id: "ONR-729",
+    title: "too many rows came while others are read",
+    reason: "A row that the log brings while rows that were there before are read is told once, by the log. Until all are read it is remembered, here and in progress, so that its reading does not tell it again; `limits.changed_keys` bounds how many are.",
+    example: "limits: { changed_keys: 1MiB }   # 16 bytes a row, and what it takes to find it",
+    remedy: "Raise `limits.changed_keys` and start again: it goes on where it ended.",
+};
+
 /// Recovery not finished.
 pub static RECOVERY_UNFINISHED: Code = Code {
     id: "ONR-736",
@@ -242,6 +260,8 @@ pub const ALL: &[&Code] = &[
     &STILL_RUNS,
     &NOT_CONFIRMED,
     &COMMAND_NOT_KNOWN,
+    &HISTORY_LATE,
+    &HISTORY_FULL,
     &RECOVERY_UNFINISHED,
     &INTERNAL,
 ];

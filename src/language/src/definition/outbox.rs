@@ -1,6 +1,6 @@
 //! The keys of an outbox product.
 
-use super::product::{MAPPING_CHANGE, ON_ERROR, TRUNCATE};
+use super::product::{MAPPING_CHANGE, ON_ERROR, ROWS_BEFORE, TRUNCATE};
 use super::{Form, Key, Value, Word};
 
 const TEXT: Value = Value::Text(Form::Text);
@@ -50,12 +50,7 @@ pub(super) const OUTBOX: &[Key] = &[
     .default("stop"),
     TRUNCATE,
     MAPPING_CHANGE,
-    Key::optional(
-        "history",
-        Value::Words(HISTORY),
-        "Whether rows that are there already are published.",
-    )
-    .default("none"),
+    ROWS_BEFORE,
 ];
 
 const SOURCE: &[Key] = &[
@@ -153,9 +148,4 @@ const ON_UPDATE: &[Word] = &[
     Word::new("fail", "The row fails, and `on_error` decides."),
     Word::new("warn", "It gives no event; that it came is logged."),
     Word::new("skip", "It gives no event."),
-];
-
-const HISTORY: &[Word] = &[
-    Word::new("none", "They are not."),
-    Word::later("insert", "Each as if it were inserted now."),
 ];

@@ -154,6 +154,13 @@ pub(super) const MAPPING_CHANGE: Key = Key::optional(
     Value::Words(ON_MAPPING_CHANGE),
     "What becomes of events that an older mapping gave. A published product whose mapping changed needs it.",
 );
+/// Of facts and outboxes.
+pub(super) const ROWS_BEFORE: Key = Key::optional(
+    "history",
+    Value::Words(HISTORY),
+    "What becomes of rows that were there before the product was first run. It is decided once: a product that was published without them stays so.",
+)
+.default("none");
 const TOAST: Key = Key::optional(
     "unchanged_toast",
     Value::Words(UNCHANGED_TOAST),
@@ -210,7 +217,7 @@ const EVENTS: &[Key] = &[
         Value::Named(Form::EventName, &Value::Map(EVENT)),
         "The types of facts, by name. A change gives none, one or several, in this order. Required unless the product is retired.",
     ),
-    Key::later("history", "Whether existing rows are published as inserts."),
+    ROWS_BEFORE,
 ];
 
 const EVENT: &[Key] = &[
@@ -271,6 +278,14 @@ const ON_MAPPING_CHANGE: &[Word] = &[
     Word::new(
         "keep",
         "They stay: a key that does not change keeps the event that the older mapping gave.",
+    ),
+];
+
+const HISTORY: &[Word] = &[
+    Word::new("none", "They give no events."),
+    Word::new(
+        "insert",
+        "Each is published once, as if it were inserted; `tx` is null.",
     ),
 ];
 

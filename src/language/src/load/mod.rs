@@ -17,7 +17,7 @@ use crate::definition::GATEWAY;
 use crate::faults::Faults;
 use crate::read::{self, Surroundings, Within};
 use crate::yaml::{self, Content, MAX_BYTES, Node};
-use crate::{Fixtures, Gateway, Product};
+use crate::{Fixtures, Gateway, Product, RowsBefore};
 
 pub(crate) use folder::inside;
 pub use overlay::Overrides;
@@ -100,6 +100,7 @@ pub fn read(path: &Path, overrides: &Overrides) -> Reading {
         keys: &keys,
         drafts: root.text_at(&["drafts"]) == Some("true"),
         within: Within::Entity,
+        rows_before: RowsBefore::None,
         opens: None,
         folder,
     };

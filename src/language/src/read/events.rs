@@ -8,22 +8,27 @@ use super::product::{Surroundings, key_protection, unfit};
 use super::source::{Within, expression};
 use crate::faults::Faults;
 use crate::yaml::Node;
-use crate::{EventType, Field, Kind, Shape, Spanned};
+use crate::{EventType, Field, Kind, RowsBefore, Shape, Spanned};
 
 /// The types of facts, without those that could not be read.
 pub(super) fn events(root: &Node, around: &Surroundings<'_>, faults: &mut Faults) -> Kind {
-    let around = Surroundings {
-        within: Within::Events,
-        ..*around
-    };
     let mut events = Vec::new();
     for entry in root.get("events").map_or(&[][..], Node::entries) {
         let node = &entry.value;
         let when = node
             .get("when")
             .and_then(|at| Some(faults.spanned(at, at.text()?.to_owned())));
+        // What no insert gives, no row does that was there before.
+        let told = match &when {
+            Some(when) if !operations(&when.value).insert => RowsBefore::None,
+            _ => around.rows_before,
+        };
+        let around = Surroundings {
+            within: Within::Events(told),
+            ..*around
+        };
         if let Some(when) = &when {
-            condition(when, faults);
+            condition(when, around.within, faults);
         }
         let fields = node.get("fields");
         let fields = fields.map_or_else(Vec::new, |f| field::of_event(f, &around, faults));
@@ -48,9 +53,9 @@ pub(super) fn events(root: &Node, around: &Surroundings<'_>, faults: &mut Faults
     Kind::Events { events }
 }
 
-fn condition(when: &Spanned<String>, faults: &mut Faults) {
+fn condition(when: &Spanned<String>, within: Within, faults: &mut Faults) {
     let remedy = "compare something, e.g. `op == \"insert\"`";
-    expression(when, Within::Events, &[Type::Bool], remedy, faults);
+    expression(when, within, &[Type::Bool], remedy, faults);
     if operations(&when.value).is_empty() {
         let message = "no operation fulfils this condition";
         faults

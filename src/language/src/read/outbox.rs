@@ -10,7 +10,8 @@ use crate::check;
 use crate::faults::Faults;
 use crate::yaml::{Entry, Node};
 use crate::{
-    CONTENT, EventType, Kind, OnUpdate, Outbox, OutboxColumns, Payload, PayloadForm, Spanned,
+    CONTENT, EventType, Kind, OnUpdate, Outbox, OutboxColumns, Payload, PayloadForm, RowsBefore,
+    Spanned,
     UnknownType,
 };
 
@@ -20,6 +21,14 @@ const OWN_HEADERS: &[&str] = &["ce_", "onramp_", "content-type"];
 /// The columns and events; none where the columns are not all there.
 pub(super) fn outbox(root: &Node, around: &Surroundings<'_>, faults: &mut Faults) -> Option<Kind> {
     let messages = messages(root, faults);
+    if let Some(at) = root.get("history").filter(|_| messages)
+        && around.rows_before == RowsBefore::Insert
+    {
+        faults
+            .error(&files::BAD_VALUE, at, "messages have no history")
+            .because("they stand in the log alone: no table holds what was written before")
+            .remedy("write `history: none`, or leave it out");
+    }
     let columns = columns(root, messages, faults);
     let content = columns.as_ref().map(|columns| Spanned {
         value: CONTENT.to_owned(),
@@ -178,7 +187,7 @@ fn event(
         _ => PayloadForm::Json,
     };
     let around = Surroundings {
-        within: Within::Outbox,
+        within: Within::Outbox(around.rows_before),
         opens,
         ..*around
     };

@@ -15,7 +15,7 @@ use crate::faults::Faults;
 use crate::yaml::Node;
 use crate::{
     Compatibility, Field, KeyFormat, Kind, OnError, OnMappingChange, OnTruncate, Product,
-    ProductName, Protect, Retention, Scalar, Shape, Sla, Spanned, Status,
+    ProductName, Protect, Retention, RowsBefore, Scalar, Shape, Sla, Spanned, Status,
 };
 
 /// What a text begins with that is left for people to say.
@@ -30,6 +30,8 @@ pub(crate) struct Surroundings<'g> {
     pub(crate) drafts: bool,
     /// What expressions speak of.
     pub(crate) within: Within,
+    /// What rows give that were there before.
+    pub(crate) rows_before: RowsBefore,
     /// What a field opens that names no source.
     pub(crate) opens: Option<Opens<'g>>,
     /// The gateway file's folder, in which its files stand.
@@ -65,6 +67,14 @@ pub(crate) fn product(
     };
     check::cases(root, &PRODUCT, decides, "", faults);
     needed(root, status, kind, faults);
+    let rows_before = match root.text_at(&["history"]) {
+        Some("insert") => RowsBefore::Insert,
+        _ => RowsBefore::None,
+    };
+    let around = &Surroundings {
+        rows_before,
+        ..*around
+    };
     let kind = match kind {
         Some("events") => events::events(root, around, faults),
         Some("outbox") => outbox::outbox(root, around, faults)?,
@@ -103,7 +113,7 @@ pub(crate) fn product(
         let remedy = "compare it with something, e.g. `== \"Y\"`";
         let wanted = &[onramp_expression::Type::Bool];
         let within = match kind {
-            Kind::Outbox { .. } => Within::Outbox,
+            Kind::Outbox { .. } => Within::Outbox(rows_before),
             _ => around.within,
         };
         source::expression(filter, within, wanted, remedy, faults);
@@ -142,6 +152,7 @@ pub(crate) fn product(
             "keep" => Some(OnMappingChange::Keep),
             _ => None,
         },
+        rows_before,
         // An outbox reads no updates.
         accept_unchanged_toast: root.get("unchanged_toast").is_some()
             || matches!(kind, Kind::Outbox { .. }),

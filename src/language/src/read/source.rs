@@ -12,7 +12,7 @@ use super::product::Surroundings;
 use crate::definition::scalar;
 use crate::faults::Faults;
 use crate::yaml::{Entry, Node};
-use crate::{Ambiguous, Moment, Parse, Scalar, Source, Spanned, TimeFormat};
+use crate::{Ambiguous, Moment, Parse, RowsBefore, Scalar, Source, Spanned, TimeFormat};
 
 /// The source of a field of some type: exactly one of `from`, `expr` and `value`.
 pub(crate) fn source(
@@ -50,6 +50,9 @@ pub(crate) fn source(
             let coded = node.get("lookup").is_some();
             let (wanted, remedy) = gives(if coded { "enum" } else { word });
             self::expression(&text, within, wanted, remedy, faults);
+            if !coded && word != "enum" && node.text_at(&["optional"]) != Some("true") {
+                lacks_transaction(&text, &entry.key, within, wanted, faults);
+            }
             Some(Source::Expression(text))
         }
         ["value"] => {
@@ -214,10 +217,10 @@ fn from(node: &Node, word: &str, faults: &mut Faults) -> Option<Source> {
 pub(crate) enum Within {
     /// In an entity.
     Entity,
-    /// In facts.
-    Events,
+    /// In facts, of rows that were there before too or not.
+    Events(RowsBefore),
     /// In an outbox.
-    Outbox,
+    Outbox(RowsBefore),
 }
 
 /// What a field opens that names no source.
@@ -242,8 +245,8 @@ impl Within {
     fn variables(self) -> Variables {
         match self {
             Within::Entity => Variables::entity(),
-            Within::Events => Variables::events(),
-            Within::Outbox => Variables::outbox(),
+            Within::Events(rows) => Variables::events(rows == RowsBefore::Insert),
+            Within::Outbox(rows) => Variables::outbox(rows == RowsBefore::Insert),
         }
     }
 
@@ -255,12 +258,12 @@ impl Within {
                 "an entity sees the row as it is now, so that snapshot, log and replay give the same event",
                 "write `row.COLUMN`",
             ),
-            Within::Outbox => (
+            Within::Outbox(_) => (
                 "an outbox",
                 "an outbox sees the row that was inserted, and its transaction",
                 "write `row.COLUMN`, or `tx.id`, `tx.position`, `tx.committed_at`",
             ),
-            Within::Events => (
+            Within::Events(_) => (
                 "facts",
                 "facts follow from a change: the row before and after it, the operation, the transaction",
                 "write `before.COLUMN`, `after.COLUMN`, `op`, or `tx.id`, `tx.position`, `tx.committed_at`",
@@ -301,6 +304,31 @@ pub(crate) fn expression(
         let place = text.place_within(name.at);
         let finding = Finding::error(&expression::UNKNOWN_NAME, place, message);
         faults.add(finding).because(reason).remedy(remedy);
+    }
+}
+
+/// Refuses a required field that rows which no transaction brought would leave null.
+fn lacks_transaction(
+    text: &Spanned<String>,
+    field: &str,
+    within: Within,
+    wanted: &[Type],
+    faults: &mut Faults,
+) {
+    let without = match within {
+        Within::Events(RowsBefore::Insert) => Within::Events(RowsBefore::None),
+        Within::Outbox(RowsBefore::Insert) => Within::Outbox(RowsBefore::None),
+        _ => return,
+    };
+    let null = |within: Within| {
+        onramp_expression::may_be_null(&text.value, &within.variables(), wanted)
+    };
+    if null(within) && !null(without) {
+        let message = format!("`{field}` is required, and null for rows that were there before");
+        faults
+            .add(Finding::error(&expression::NULLABLE, text.place(), message))
+            .because("`history: insert` tells rows that no transaction brought: `tx` is null then")
+            .remedy("write `optional: true`, or give it a value with `orElse(…, …)`");
     }
 }
 

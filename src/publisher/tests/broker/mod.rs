@@ -229,6 +229,7 @@ pub(crate) fn arena(
         let key_span = arena.push(key.as_bytes());
         let value = value.map(|v| arena.push(v.as_bytes()));
         arena.records.push(Record {
+            row: onramp_event::Span::default(),
             r#type: 0,
             route: RouteId(0),
             partition: onramp_event::partition(key.as_bytes(), partitions),

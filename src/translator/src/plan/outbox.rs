@@ -25,7 +25,8 @@ impl Planner<'_> {
         let places = Places::of_change(self.columns_count(), insert);
         let scope =
             onramp_expression::Scope::new().columns("row", self.columns(places.after, false));
-        self.scope = onramp_expression::transaction(scope, places.change, false);
+        let without = self.product.tells_rows();
+        self.scope = onramp_expression::transaction(scope, places.change, without);
         self.places = places;
     }
 

@@ -203,6 +203,7 @@ pub(crate) fn translator(
         .iter()
         .enumerate()
         .map(|(n, product)| Mapped {
+            rows: None,
             route: RouteId(n as u16),
             product: Arc::new(product.clone()),
             quarantine: None,
