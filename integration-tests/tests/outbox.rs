@@ -454,3 +454,58 @@ tests:
     assert!(output.status.success(), "{said}");
     scenario.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_were_there_are_told_where_the_file_asks_and_each_once() {
+    // `tx` is null for them.
+    let optional = |text: &str| {
+        text.replace("expr: tx.id }", "expr: tx.id, optional: true }")
+            .replace("MORE", "history: insert")
+    };
+    let scenario = shop("").await;
+    scenario.write("products/events.yaml", &optional(PRODUCT));
+    let small = "headers: cloudevents\nsnapshot: { readers: 1, chunk_rows: 5 }\n";
+    scenario.write("onramp.yaml", &scenario.gateway_file(small));
+    const OLD: i64 = 300;
+    let old: String = (1..=OLD).map(cancelled).collect();
+    sql(&scenario, &old).await;
+    let other = "INSERT INTO outbox (aggregatetype, type) VALUES ('customer', 'Moved');";
+    sql(&scenario, other).await;
+    // One with a payload that is empty is a tombstone, as it would be live.
+    let empty = "INSERT INTO outbox (aggregateid, type) VALUES (1000, 'order.cancelled');";
+    sql(&scenario, empty).await;
+    let mut gateway = Gateway::reading(&scenario).await;
+    const NEW: i64 = 60;
+    for n in OLD + 1..=OLD + NEW {
+        sql(&scenario, &cancelled(n)).await;
+        if n % 20 == 0 {
+            gateway.kill();
+            gateway = Gateway::start(&scenario);
+        }
+    }
+    sql(&scenario, "DELETE FROM outbox WHERE aggregateid = 310").await;
+    gateway.wait_history().await;
+    let count = usize::try_from(OLD + NEW + 1).expect("few");
+    let events = events(&scenario, count).await;
+    assert_eq!(events.len(), count, "each once");
+    let mut ids: Vec<&String> = events.iter().map(|e| &e.headers["ce_id"]).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), count, "the application's ids");
+    for event in &events {
+        let key: i64 = event.key.parse().expect("a number");
+        let was_there = event.headers.get("onramp_op").is_some();
+        assert_eq!(was_there, key <= OLD || key == 1000, "{event:?}");
+        assert_eq!(event.headers["ce_id"], event.headers["onramp_event_id"]);
+        match &event.value {
+            None => assert_eq!(key, 1000),
+            Some(value) => assert_eq!(value["tx"].is_null(), was_there, "{value}"),
+        }
+    }
+    assert!(gateway.stop().await.success());
+    // Messages have none.
+    let messages = format!("{MESSAGES}history: insert\n");
+    scenario.write("products/events.yaml", &messages);
+    let _ = Gateway::start(&scenario).refuses(64, "ONR-109").await;
+    scenario.close().await;
+}

@@ -29,6 +29,13 @@ pub(super) fn outbox(root: &Node, around: &Surroundings<'_>, faults: &mut Faults
             .because("they stand in the log alone: no table holds what was written before")
             .remedy("write `history: none`, or leave it out");
     }
+    let around = &Surroundings {
+        rows_before: match messages {
+            true => RowsBefore::None,
+            false => around.rows_before,
+        },
+        ..*around
+    };
     let columns = columns(root, messages, faults);
     let content = columns.as_ref().map(|columns| Spanned {
         value: CONTENT.to_owned(),

@@ -1,0 +1,438 @@
+//! Rows that were there before a product of facts, or an outbox, each told once: `history: insert`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use onramp_integration_tests::history::{Dice, History, TABLE, Writer};
+use onramp_integration_tests::operate::{errors, onramp};
+use onramp_integration_tests::seam::{Seam, done, run};
+use onramp_integration_tests::{Event, Gateway, Ports, Scenario, consume, records, until};
+use serde_json::json;
+
+const CONFIGURATION: i32 = 64;
+
+/// Facts over the accounts: opened, changed, closed.
+const FACTS: &str = r#"
+product: DOMAIN.account-life.v1
+status: active
+owner: { team: accounts, contact: accounts@shop.test }
+description: What happens to accounts.
+kind: events
+source: { table: public.acct }
+key: [account_id]
+history: insert
+events:
+  Opened:
+    when: op == "insert"
+    fields:
+      account_id: { type: int, from: acct_no }
+      opened:     { type: long, from: ver }
+      tx:         { type: string, expr: tx.id, optional: true }
+  Changed:
+    when: op == "update"
+    fields:
+      account_id: { type: int, from: acct_no }
+      changed:    { type: long, from: ver }
+      tx:         { type: string, expr: tx.id }
+  Closed:
+    when: op == "delete"
+    fields:
+      account_id: { type: int, from: acct_no }
+"#;
+
+/// Rows whose keys the writer leaves alone.
+const ROWS: i64 = 20_000;
+/// Rows whose keys it takes: those from 0.
+const BUSY: i64 = 50;
+
+async fn accounts(settings: &str) -> Scenario {
+    let scenario = Scenario::new(TABLE).await;
+    scenario.write("products/life.yaml", FACTS);
+    scenario.write("onramp.yaml", &scenario.gateway_file(settings));
+    let fill =
+        format!("INSERT INTO acct SELECT n, -n - 1, 'old' FROM generate_series(0, {ROWS}) n");
+    run(&scenario.db, &fill).await;
+    scenario
+}
+
+async fn told(scenario: &Scenario) -> Vec<Event> {
+    consume(&scenario.servers, &scenario.topic("account-life.v1")).await
+}
+
+fn is_history(event: &Event) -> bool {
+    event.headers.contains_key("onramp_id")
+}
+
+/// A fact in short: its type, and the version that it tells of.
+fn fact(event: &Event) -> (&'static str, Option<i64>) {
+    let value = event.value.as_ref().expect("a fact has a value");
+    for (name, field) in [("opened", "opened"), ("changed", "changed")] {
+        if let Some(version) = value[field].as_i64() {
+            return (name, Some(version));
+        }
+    }
+    ("closed", None)
+}
+
+/// What the log must tell of a key: rows from 0 to [`ROWS`] were there.
+fn of_log(key: i64, changes: &[Option<i64>]) -> Vec<(&'static str, Option<i64>)> {
+    let mut there = (0..=ROWS).contains(&key);
+    changes
+        .iter()
+        .map(|change| {
+            let was = std::mem::replace(&mut there, change.is_some());
+            match change {
+                None => ("closed", None),
+                Some(version) if was => ("changed", Some(*version)),
+                Some(version) => ("opened", Some(*version)),
+            }
+        })
+        .collect()
+}
+
+/// Each row that was there once, each change of the log once and in order.
+fn is_right(events: &[Event], history: &History) -> Result<(), String> {
+    let mut by_key = BTreeMap::<i64, Vec<&Event>>::new();
+    for event in events {
+        let key = event
+            .key
+            .parse()
+            .map_err(|_| format!("key {}", event.key))?;
+        by_key.entry(key).or_default().push(event);
+    }
+    for key in 0..=ROWS {
+        by_key.entry(key).or_default();
+    }
+    for (key, events) in &by_key {
+        let changes = i32::try_from(*key)
+            .ok()
+            .and_then(|key| history.by_key.get(&key));
+        let changes = changes.map_or(&[][..], Vec::as_slice);
+        let live: Vec<_> = events
+            .iter()
+            .filter(|e| !is_history(e))
+            .map(|e| fact(e))
+            .collect();
+        let shall = of_log(*key, changes);
+        if live != shall {
+            return Err(format!(
+                "key {key}: the log brought {shall:?}, and told is {live:?}"
+            ));
+        }
+        let old: Vec<_> = events
+            .iter()
+            .filter(|e| is_history(e))
+            .map(|e| fact(e))
+            .collect();
+        let was_there = (0..=ROWS).contains(key);
+        let went = changes.iter().position(Option::is_none);
+        // As it was read, before it went for the first time.
+        let mut states: Vec<i64> = changes[..went.unwrap_or(changes.len())]
+            .iter()
+            .flatten()
+            .copied()
+            .collect();
+        states.push(-key - 1);
+        let right = match &old[..] {
+            [] => !was_there || went.is_some(),
+            [("opened", Some(version))] => was_there && states.contains(version),
+            _ => false,
+        };
+        let closed = events.iter().position(|e| fact(e).0 == "closed");
+        let behind = events
+            .iter()
+            .position(|e| is_history(e))
+            .zip(closed)
+            .is_some_and(|(a, b)| a > b);
+        if !right || behind {
+            return Err(format!(
+                "key {key}: {old:?} of rows that were there, after {changes:?}"
+            ));
+        }
+    }
+    let ids: BTreeSet<_> = events
+        .iter()
+        .filter(|e| is_history(e))
+        .map(|e| &e.headers["onramp_id"])
+        .collect();
+    match ids.len() == events.iter().filter(|e| is_history(e)).count() {
+        true => Ok(()),
+        false => Err("two facts have one id".to_owned()),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_row_that_was_there_is_told_once_among_what_the_log_brings() {
+    let scenario = accounts("snapshot: { readers: 2, chunk_rows: 50 }\n").await;
+    let gateway = Gateway::reading(&scenario).await;
+    let writer = Writer::start(&scenario, History::default(), 7).await;
+    done(&scenario, "account-life.v1").await;
+    writer.under_way().await;
+    let history = writer.stop().await;
+    let count = history.len();
+    until(
+        "what the log brought",
+        Duration::from_secs(90),
+        async || {
+            told(&scenario)
+                .await
+                .iter()
+                .filter(|e| !is_history(e))
+                .count()
+                >= count
+        },
+    )
+    .await;
+    let events = told(&scenario).await;
+    is_right(&events, &history).expect("told right");
+    let untouched = events
+        .iter()
+        .find(|e| e.key == "700")
+        .expect("it was there");
+    assert_eq!(
+        untouched.value,
+        Some(json!({"account_id": 700, "opened": -701, "tx": null}))
+    );
+    assert_eq!(untouched.headers["onramp_op"], "snapshot");
+    assert!(
+        untouched.headers["onramp_id"].ends_with("/Opened"),
+        "{untouched:?}"
+    );
+    assert!(
+        !untouched.headers["onramp_id"].contains("700"),
+        "a key is no part of an id"
+    );
+    // Nothing is left of what was remembered, and nothing comes again.
+    assert!(gateway.stop().await.success());
+    let progress = format!("onramp.{}.progress", scenario.name);
+    let pages: BTreeMap<_, _> = records(&scenario.servers, &progress)
+        .await
+        .into_iter()
+        .filter(|(k, _)| k.starts_with("live/"))
+        .collect();
+    assert!(pages.values().all(String::is_empty), "{pages:?}");
+    let gateway = Gateway::streaming(&scenario).await;
+    run(&scenario.db, "UPDATE acct SET ver = 1 WHERE acct_no = 700").await;
+    until("one more", Duration::from_secs(60), async || {
+        told(&scenario).await.len() > events.len()
+    })
+    .await;
+    assert_eq!(told(&scenario).await.len(), events.len() + 1);
+    assert!(gateway.stop().await.success());
+    scenario.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_killed_while_it_reads_tells_no_row_twice_and_leaves_none_out() {
+    for seed in 1..=3 {
+        killed(seed).await;
+    }
+}
+
+async fn killed(seed: u64) {
+    let scenario = accounts("snapshot: { readers: 2, chunk_rows: 10 }\n").await;
+    let mut dice = Dice::new(seed);
+    let mut history = History::default();
+    let mut gateway = Gateway::reading(&scenario).await;
+    let busy = BUSY as u64;
+    let mut before = 0;
+    for _ in 0..6 {
+        // The keys that the readers have not come to, too: beyond the rows that were there.
+        for _ in 0..20 {
+            history.transaction(&scenario.db, &mut dice, busy).await;
+        }
+        for n in 0..5 {
+            let key = i32::try_from(ROWS + 1 + before + n).expect("few");
+            let sql = format!("INSERT INTO acct VALUES ({key}, 1)");
+            run(&scenario.db, &sql).await;
+            history.by_key.entry(key).or_default().push(Some(1));
+        }
+        before += 5;
+        gateway.kill();
+        gateway = Gateway::start(&scenario);
+        if dice.below(2) == 0 {
+            gateway.wait_ready("streaming").await;
+        }
+    }
+    gateway.kill();
+    let topic = format!("onramp.{}.progress", scenario.name);
+    let half = records(&scenario.servers, &topic).await;
+    assert!(
+        half.iter().any(|(key, _)| key.starts_with("live/")),
+        "rows are remembered"
+    );
+    assert!(
+        !half
+            .iter()
+            .any(|(_, value)| value.contains("\"stage\":\"done\"")),
+        "it was in its midst"
+    );
+    scenario.write(
+        "onramp.yaml",
+        &scenario.gateway_file("snapshot: { readers: 2, chunk_rows: 500 }\n"),
+    );
+    let gateway = Gateway::streaming(&scenario).await;
+    let count = history.len();
+    until(
+        "what the log brought",
+        Duration::from_secs(90),
+        async || {
+            told(&scenario)
+                .await
+                .iter()
+                .filter(|e| !is_history(e))
+                .count()
+                >= count
+        },
+    )
+    .await;
+    is_right(&told(&scenario).await, &history).unwrap_or_else(|why| panic!("seed {seed}: {why}"));
+    assert!(gateway.stop().await.success());
+    scenario.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_is_decided_once() {
+    let scenario = accounts("snapshot: { readers: 1, chunk_rows: 2 }\n").await;
+    let none = FACTS.replace("history: insert\n", "");
+    scenario.write(
+        "products/life.yaml",
+        &none.replace("account-life", "bare-life"),
+    );
+    let gateway = Gateway::reading(&scenario).await;
+    run(&scenario.db, "UPDATE acct SET ver = 5 WHERE acct_no = 5").await;
+    assert_eq!(
+        scenario.events("bare-life.v1", 1).await.len(),
+        1,
+        "no row that was there"
+    );
+    assert!(gateway.stop().await.success());
+    // What was published without cannot have it.
+    scenario.write(
+        "products/life.yaml",
+        &FACTS.replace("account-life", "bare-life"),
+    );
+    let _ = Gateway::start(&scenario)
+        .refuses(CONFIGURATION, "ONR-728")
+        .await;
+    scenario.write(
+        "products/life.yaml",
+        &none.replace("account-life", "bare-life"),
+    );
+    // What was begun and given up stays so.
+    scenario.write("products/more.yaml", FACTS);
+    let gateway = Gateway::reading(&scenario).await;
+    until("some rows", Duration::from_secs(60), async || {
+        !told(&scenario).await.is_empty()
+    })
+    .await;
+    assert!(gateway.stop().await.success());
+    scenario.write("products/more.yaml", &none);
+    let gateway = Gateway::reading(&scenario).await;
+    run(&scenario.db, "UPDATE acct SET ver = 6 WHERE acct_no = 5").await;
+    let _ = scenario.events("bare-life.v1", 2).await;
+    assert!(gateway.stop().await.success());
+    let left = told(&scenario).await.len();
+    assert!(left < 10_000, "it was in its midst: {left}");
+    scenario.write("products/more.yaml", FACTS);
+    let _ = Gateway::start(&scenario)
+        .refuses(CONFIGURATION, "ONR-728")
+        .await;
+    assert_eq!(told(&scenario).await.len(), left);
+    scenario.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_rows_than_are_remembered_end_the_gateway_and_more_room_lets_it_go_on() {
+    let settings = "snapshot: { readers: 1, chunk_rows: 2 }\nlimits: { changed_keys: 4KiB }\n";
+    let scenario = accounts(settings).await;
+    let gateway = Gateway::reading(&scenario).await;
+    let insert =
+        format!("INSERT INTO acct SELECT n, 1 FROM generate_series({ROWS} + 1, {ROWS} + 200) n");
+    run(&scenario.db, &insert).await;
+    let mut gateway = gateway;
+    let _ = gateway.refuses(CONFIGURATION, "ONR-729").await;
+    scenario.write("onramp.yaml", &scenario.gateway_file(""));
+    let gateway = Gateway::streaming(&scenario).await;
+    let mut history = History::default();
+    for key in 1..=200 {
+        let key = i32::try_from(ROWS + key).expect("few");
+        history.by_key.insert(key, vec![Some(1)]);
+    }
+    until("the rows", Duration::from_secs(60), async || {
+        told(&scenario)
+            .await
+            .iter()
+            .filter(|e| !is_history(e))
+            .count()
+            >= 200
+    })
+    .await;
+    is_right(&told(&scenario).await, &history).expect("told right");
+    assert!(gateway.stop().await.success());
+    scenario.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn facts_are_not_filled_again() {
+    let admin = Ports::claim(1);
+    let settings = format!("admin: {{ listen: \"127.0.0.1:{}\" }}\n", admin.first());
+    let scenario = accounts(&settings).await;
+    let gateway = Gateway::streaming(&scenario).await;
+    let product = scenario.topic("account-life.v1");
+    let output = onramp(&scenario, "backfill", &[&product]).await;
+    assert_eq!(output.status.code(), Some(CONFIGURATION), "{output:?}");
+    assert!(errors(&output).contains("is no entity"), "{output:?}");
+    assert!(gateway.stop().await.success());
+    scenario.close().await;
+}
+
+/// What the log has told, and no reader sees yet, because its commit waits for a standby.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_readers_see_otherwise_than_the_log_is_told_once() {
+    let seam = Seam::new(200, "snapshot: { readers: 2, chunk_rows: 7 }\n").await;
+    let facts = FACTS.replace("account-life", "accounts");
+    seam.scenario.write("products/accounts.yaml", &facts);
+    let before = seam.open().await;
+    let mut gateway = Gateway::reading(&seam.scenario).await;
+    let waits = "history waits for transactions that were open before it";
+    seam.says(&mut gateway, &[waits, "open since"]).await;
+    let stuck = seam
+        .stuck(
+            "UPDATE acct SET ver = 1000 WHERE acct_no = 7; UPDATE acct SET acct_no = 1008 WHERE acct_no = 8; \
+             DELETE FROM acct WHERE acct_no = 9; INSERT INTO acct VALUES (1001, 1); \
+             DELETE FROM acct WHERE acct_no = 10; INSERT INTO acct VALUES (10, 2)",
+        )
+        .await;
+    let live = seam.told(6).await;
+    assert!(!live.iter().any(is_history), "no row is read yet");
+    run(&before, "COMMIT").await;
+    seam.done("accounts.v1").await;
+    let events = seam.events().await;
+    let of = |key: &str| {
+        let of_key = events.iter().filter(|e| e.key == key);
+        of_key.map(|e| (is_history(e), fact(e))).collect::<Vec<_>>()
+    };
+    assert_eq!(of("6"), [(true, ("opened", Some(-6)))]);
+    // As it was read, behind what the log told of it.
+    let changed = (false, ("changed", Some(1000)));
+    assert_eq!(of("7"), [changed, (true, ("opened", Some(-7)))]);
+    assert_eq!(
+        of("8"),
+        [(true, ("opened", Some(-8)))],
+        "under the key that it was read by"
+    );
+    assert_eq!(of("1008"), [(false, ("changed", Some(-8)))]);
+    assert_eq!(
+        of("9"),
+        [(false, ("closed", None))],
+        "gone before it was told"
+    );
+    assert_eq!(of("1001"), [(false, ("opened", Some(1)))]);
+    let anew = [(false, ("closed", None)), (false, ("opened", Some(2)))];
+    assert_eq!(of("10"), anew);
+    assert_eq!(events.len(), 198 + 6, "every other row once");
+    seam.let_go(stuck).await;
+    assert!(gateway.stop().await.success());
+    seam.close().await;
+}
