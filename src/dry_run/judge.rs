@@ -183,7 +183,12 @@ impl Judge {
         let now_us = now.map_or(0, |since| since.as_micros() as i64);
         self.translator.begin_snapshot(run, now_us);
         self.items(batch)?;
-        let Some(examiner) = &mut self.examiner else {
+        // Of facts each type has fields of its own, and which a row gives is told by its events.
+        let Some(examiner) = self
+            .examiner
+            .as_mut()
+            .filter(|_| self.looked.product.is_entity())
+        else {
             return Ok(());
         };
         let fields = &mut self.tally.fields;

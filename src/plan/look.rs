@@ -357,6 +357,7 @@ impl Look<'_> {
             }
             Ok(Some(run)) => {
                 let fate = match state {
+                    None if product.tells_rows() => Fate::BeginsWithRows,
                     None => Fate::Begins,
                     Some(_) if returns => Fate::Returns,
                     Some(_) if !known.mapping_changed => Fate::GoesOn,

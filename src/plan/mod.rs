@@ -109,6 +109,8 @@ pub(crate) struct PlannedProduct {
 pub(crate) enum Fate {
     /// It is published for the first time.
     Begins,
+    /// The same, of facts or an outbox that tells the rows that are there as inserts.
+    BeginsWithRows,
     /// The same, of events that rows do not tell: changes from now on do.
     BeginsAnew,
     /// It was retired, and is published again.
@@ -130,7 +132,7 @@ pub(crate) enum Fate {
 impl Fate {
     fn word(self) -> &'static str {
         match self {
-            Fate::Begins | Fate::BeginsAnew => "begins",
+            Fate::Begins | Fate::BeginsWithRows | Fate::BeginsAnew => "begins",
             Fate::Returns => "returns",
             Fate::GoesOn => "goes on",
             Fate::Backfilled => "back-filled",

@@ -67,6 +67,7 @@ fn product(out: &mut String, planned: &PlannedProduct, columns: usize) {
     labelled(out, "  ", &planned.product, columns);
     let mut what = match planned.fate {
         Fate::Begins => "begins: its topic is filled with what its table holds".to_owned(),
+        Fate::BeginsWithRows => "begins: each row that is there gives the events of its insert once, changes from now on give theirs".to_owned(),
         Fate::BeginsAnew => "begins: changes from now on give its events, rows that are there give none".to_owned(),
         Fate::Returns => "returns: its topic is filled anew, and made equal to its table".to_owned(),
         Fate::GoesOn => "goes on as before".to_owned(),

@@ -71,7 +71,9 @@ pub(crate) fn may_be_null(
     let Some(types) = fitting(tree, names, variables, &|_| None, wanted) else {
         return false;
     };
-    let types = types.iter().map(|(name, r#type)| (name.as_str(), r#type.clone()));
+    let types = types
+        .iter()
+        .map(|(name, r#type)| (name.as_str(), r#type.clone()));
     let scope = scope(variables, types);
     let typed = Checker::new(tree, &scope).check(&tree.root, &Facts::new());
     typed.is_some_and(|typed| typed.nullable)

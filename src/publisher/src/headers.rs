@@ -88,7 +88,8 @@ impl Headers {
                         let _ = write!(self.id, "{byte:02x}");
                     }
                     self.id.push(b'/');
-                    self.id.extend_from_slice(own_name(route, record).as_bytes());
+                    self.id
+                        .extend_from_slice(own_name(route, record).as_bytes());
                 }
             }
         }

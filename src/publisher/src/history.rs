@@ -190,12 +190,16 @@ mod tests {
             name
         };
         let pages: Vec<usize> = (0..=PAGE_ROWS).map(|n| rows.add(name(n))).collect();
-        assert_eq!((pages[0], pages[PAGE_ROWS - 1], pages[PAGE_ROWS]), (0, 0, 1));
+        assert_eq!(
+            (pages[0], pages[PAGE_ROWS - 1], pages[PAGE_ROWS]),
+            (0, 0, 1)
+        );
         let mut back = LiveRows::default();
         for page in [0, 1] {
             let (key, value) = rows.note("commerce.orders.v1", page);
             assert_eq!(key, format!("live/commerce.orders.v1/{page}"));
-            back.read(&page.to_string(), Some(value.as_bytes())).unwrap();
+            back.read(&page.to_string(), Some(value.as_bytes()))
+                .unwrap();
         }
         assert_eq!(back, rows);
         assert_eq!(back.add(name(PAGE_ROWS + 1)), 1, "the last page goes on");
@@ -205,7 +209,11 @@ mod tests {
             back.read(page, None).unwrap();
         }
         assert_eq!(back, LiveRows::default());
-        for wrong in [r#"{"format":1,"rows":"0"}"#, r#"{"format":1,"rows":"zz"}"#, r#"{"format":1,"rows":"00"}"#] {
+        for wrong in [
+            r#"{"format":1,"rows":"0"}"#,
+            r#"{"format":1,"rows":"zz"}"#,
+            r#"{"format":1,"rows":"00"}"#,
+        ] {
             assert_eq!(back.read("0", Some(wrong.as_bytes())), None, "{wrong}");
         }
     }

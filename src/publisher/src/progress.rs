@@ -298,7 +298,9 @@ fn apply(
     let product = key.strip_prefix(PRODUCT_KEY);
     let history = key.strip_prefix(HISTORY_KEY);
     let gap = key.strip_prefix(GAP_KEY).map(str::parse::<u64>);
-    let live = key.strip_prefix(LIVE_KEY).and_then(|rest| rest.rsplit_once('/'));
+    let live = key
+        .strip_prefix(LIVE_KEY)
+        .and_then(|rest| rest.rsplit_once('/'));
     let Some(value) = entry.value else {
         if let Some(name) = history {
             progress.histories.remove(name);

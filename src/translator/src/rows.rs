@@ -107,7 +107,9 @@ impl RowNamer {
                 let name = self.name(row)?;
                 return Ok(arena.push(&name));
             }
-            (Origin::Snapshot, None) => return Err(no_image(&mapping::ROW_UNREADABLE, "the row is not there").1),
+            (Origin::Snapshot, None) => {
+                return Err(no_image(&mapping::ROW_UNREADABLE, "the row is not there").1);
+            }
             (Origin::Log(number), _) => number,
         };
         if !self.asked.load(Ordering::Relaxed) {

@@ -11,8 +11,7 @@ use crate::faults::Faults;
 use crate::yaml::{Entry, Node};
 use crate::{
     CONTENT, EventType, Kind, OnUpdate, Outbox, OutboxColumns, Payload, PayloadForm, RowsBefore,
-    Spanned,
-    UnknownType,
+    Spanned, UnknownType,
 };
 
 /// Headers of these beginnings are the gateway's own.

@@ -320,9 +320,8 @@ fn lacks_transaction(
         Within::Outbox(RowsBefore::Insert) => Within::Outbox(RowsBefore::None),
         _ => return,
     };
-    let null = |within: Within| {
-        onramp_expression::may_be_null(&text.value, &within.variables(), wanted)
-    };
+    let null =
+        |within: Within| onramp_expression::may_be_null(&text.value, &within.variables(), wanted);
     if null(within) && !null(without) {
         let message = format!("`{field}` is required, and null for rows that were there before");
         faults
