@@ -8,6 +8,7 @@ use onramp_finding::codes::running;
 use onramp_finding::{Finding, Place, Severity, SourceFile, Span};
 use onramp_language::{Product, Spanned};
 use onramp_publisher::progress::ProductStatus;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Desk, not_now};
@@ -36,6 +37,16 @@ pub(super) fn refused(message: impl Into<String>) -> Finding {
 
 /// The order in a request's body.
 pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Order, Vec<Finding>> {
+    let remedy = r#"send {"product": "commerce.orders.v1"}, with "where" or "reconcile" as needed"#;
+    read_as(headers, body, remedy)
+}
+
+/// An order of any kind in a request's body; the remedy shows one.
+pub(super) fn read_as<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: &[u8],
+    remedy: &str,
+) -> Result<T, Vec<Finding>> {
     let kind = headers.get(header::CONTENT_TYPE);
     let kind = kind.and_then(|k| k.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim();
@@ -48,9 +59,7 @@ pub(super) fn read(headers: &HeaderMap, body: &[u8]) -> Result<Order, Vec<Findin
     serde_json::from_slice(body).map_err(|error| {
         // Of the error only where it is: the words may repeat what was sent.
         let place = format!("line {}, column {}", error.line(), error.column());
-        let finding = refused(format!("the request is not an order ({place})")).remedy(
-            r#"send {"product": "commerce.orders.v1"}, with "where" or "reconcile" as needed"#,
-        );
+        let finding = refused(format!("the request is not an order ({place})")).remedy(remedy);
         vec![finding]
     })
 }

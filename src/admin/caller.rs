@@ -9,7 +9,7 @@ use onramp_finding::{Failure, Finding, Kind, Place, SourceFile, Span};
 use onramp_language::{Admin, Gateway};
 use serde_json::Value;
 
-use super::{Order, WHERE};
+use super::{Order, ReplayOrder, WHERE};
 use crate::run::history::command::Accepted;
 use crate::status::Status;
 
@@ -42,6 +42,41 @@ pub(crate) async fn backfill(gateway: &Gateway, order: &Order) -> Result<Accepte
         }),
         None => Err(no_answer("what answers is not a gateway")),
     }
+}
+
+/// What a replay did, as the endpoint tells it.
+pub(crate) struct Told {
+    pub(crate) rows: u64,
+    pub(crate) events: u64,
+    pub(crate) before: u64,
+    pub(crate) left: u64,
+    pub(crate) refused: u64,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Has facts in quarantine told late; gives what was committed.
+pub(crate) async fn replay(gateway: &Gateway, order: &ReplayOrder) -> Result<Told, Failure> {
+    let admin = admin(gateway)?;
+    let body = serde_json::to_string(order).unwrap_or_default();
+    let request = client()?
+        .post(url(admin, "replay"))
+        .header("content-type", "application/json")
+        .body(body);
+    let (_, body) = send(admin, request, None).await?;
+    let answer: Value = serde_json::from_str(&body).unwrap_or_default();
+    let number = |name: &str| answer[name].as_u64();
+    let findings = answer["not_replayed"].as_array().into_iter().flatten();
+    let told = || {
+        Some(Told {
+            rows: number("rows")?,
+            events: number("events")?,
+            before: number("before")?,
+            left: number("left")?,
+            refused: number("refused")?,
+            findings: findings.filter_map(|f| finding(f, None)).collect(),
+        })
+    };
+    told().ok_or_else(|| no_answer("what answers is not a gateway"))
 }
 
 fn admin(gateway: &Gateway) -> Result<&Admin, Failure> {

@@ -1,7 +1,7 @@
 //! The admin endpoint: where an operator asks the gateway that runs, and tells it what to do.
 //!
 //! `GET /v1/status` answers from memory, whatever else is down. `POST /v1/backfill` orders a run
-//! over a product's rows. A refusal is `{"findings": […]}`, each finding as `--format json` prints
+//! over a product's rows, `POST /v1/replay` has facts in quarantine told late. A refusal is `{"findings": […]}`, each finding as `--format json` prints
 //! it.
 //!
 //! Whoever calls shows the token, where there is one. Without one the address is loopback, and a
@@ -25,14 +25,16 @@ use onramp_language::{Admin, Gateway};
 use tokio::sync::oneshot;
 
 use crate::health::Board;
-use crate::run::history::command::{Claim, Command, Commands, NotSent};
+use crate::run::history::command::{Asked, Claim, Command, Commands, NotSent};
 use crate::status;
 
 mod backfill;
 pub(crate) mod caller;
+mod replay;
 mod token;
 
 pub(crate) use backfill::{Order, WHERE};
+pub(crate) use replay::ReplayOrder;
 use token::Token;
 
 /// The most that a request may hold.
@@ -74,9 +76,10 @@ pub(crate) async fn serve(settings: &Admin, desk: Desk) -> Result<(), Failure> {
     let app = Router::new()
         .route("/v1/status", get(tell_status))
         .route("/v1/backfill", post(take_backfill))
+        .route("/v1/replay", post(replay::take))
         .fallback(|| async {
             let finding = backfill::refused("there is nothing at this path")
-                .remedy("GET /v1/status, or POST /v1/backfill");
+                .remedy("GET /v1/status, POST /v1/backfill, or POST /v1/replay");
             findings(StatusCode::NOT_FOUND, &[finding])
         })
         .layer(DefaultBodyLimit::max(BODY_BYTES))
@@ -157,12 +160,8 @@ async fn take_backfill(
         claim: claim.clone(),
         answer,
     };
-    if let Err(why) = served.desk.commands.send(command) {
-        let why = match why {
-            NotSent::NotStreaming => "the gateway does not stream at the moment",
-            NotSent::Full => "too many commands wait already",
-        };
-        return findings(StatusCode::SERVICE_UNAVAILABLE, &[not_now(why)]);
+    if let Err(why) = served.desk.commands.send(Asked::Run(command)) {
+        return findings(StatusCode::SERVICE_UNAVAILABLE, &[not_now(not_sent(why))]);
     }
     match tokio::time::timeout(PATIENCE, answered).await {
         Ok(Ok(Ok(accepted))) => {
@@ -179,6 +178,13 @@ async fn take_backfill(
             &claim,
             "the stream does not answer; it may be waiting for Kafka",
         ),
+    }
+}
+
+fn not_sent(why: NotSent) -> &'static str {
+    match why {
+        NotSent::NotStreaming => "the gateway does not stream at the moment",
+        NotSent::Full => "too many commands wait already",
     }
 }
 

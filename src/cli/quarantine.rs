@@ -3,13 +3,16 @@
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use onramp_finding::Failure;
+use onramp_finding::codes::running::COMMAND_REFUSED;
+use onramp_finding::{Failure, Finding, Place};
 use onramp_language::{Gateway, Product};
 use serde_json::{Value, json};
 
 use super::files::Files;
 use super::named;
 use super::report::{self, Format};
+use crate::admin::ReplayOrder;
+use crate::admin::caller::Told;
 use crate::quarantine::{self, Group, Record};
 use crate::terminal::{self, grouped, labelled};
 use crate::{admin, operate};
@@ -62,12 +65,16 @@ Exit codes: 0 told, 64 wrong usage or configuration, 67 broker.")]
         #[arg(long, default_value_t = 20)]
         limit: usize,
     },
-    /// Has the gateway that runs read an entity's quarantined rows again, among live changes.
+    /// Has the gateway that runs publish quarantined rows after all, by the mapping that it has now.
+    ///
+    /// An entity's rows are read again, among live changes. A fact, or an outbox's event, is told
+    /// late, once: one that was replayed is passed over.
     #[command(after_help = "Examples:
   onramp quarantine replay commerce.orders.v1
   onramp quarantine replay commerce.orders.v1 --key 7 --key 8
 
-Exit codes: 0 ordered, 64 wrong usage, refused, or no gateway answers, 67 broker.")]
+Exit codes: 0 ordered, or published, 1 rows that cannot be replayed, 64 wrong
+usage, refused, or no gateway answers, 67 broker.")]
     Replay {
         #[command(flatten)]
         common: Common,
@@ -76,6 +83,9 @@ Exit codes: 0 ordered, 64 wrong usage, refused, or no gateway answers, 67 broker
         /// Only rows of this key; may be said again.
         #[arg(long)]
         key: Vec<String>,
+        /// Facts and outboxes: those that were replayed before, too.
+        #[arg(long)]
+        again: bool,
     },
 }
 
@@ -83,7 +93,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let (What::List { common, .. } | What::Show { common, .. } | What::Replay { common, .. }) =
         &arguments.what;
     let format = common.format;
-    common.files.with_gateway(format, |gateway| {
+    let mut refused = false;
+    let code = common.files.with_gateway(format, |gateway| {
         operate::runtime()?.block_on(async {
             match &arguments.what {
                 What::List { products, .. } => list(&gateway, products, format).await,
@@ -93,10 +104,67 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
                     limit,
                     ..
                 } => show(&gateway, product, key.clone(), *limit, format).await,
-                What::Replay { product, key, .. } => replay(&gateway, product, key, format).await,
+                What::Replay {
+                    product,
+                    key,
+                    again,
+                    ..
+                } => {
+                    let product = one(&gateway, product)?;
+                    if product.is_entity() {
+                        return replay(&gateway, product, key, *again, format).await;
+                    }
+                    let order = ReplayOrder {
+                        product: product.name.value.to_string(),
+                        keys: key.clone(),
+                        again: *again,
+                    };
+                    let told = admin::caller::replay(&gateway, &order).await?;
+                    refused = told.refused > 0;
+                    late(&order.product, &told, format);
+                    Ok(())
+                }
             }
         })
-    })
+    });
+    match refused {
+        true => ExitCode::from(1),
+        false => code,
+    }
+}
+
+/// What became of facts that were told late.
+fn late(product: &str, told: &Told, format: Format) {
+    let mut text = String::new();
+    let columns = terminal::width();
+    let mut say = |words: String| labelled(&mut text, "", &words, columns);
+    say(format!(
+        "{product}: {} row(s) replayed, {} event(s) published",
+        grouped(told.rows),
+        grouped(told.events)
+    ));
+    if told.before > 0 {
+        let before = grouped(told.before);
+        say(format!(
+            "{before} were replayed before: `--again` tells them once more"
+        ));
+    }
+    if told.left > 0 {
+        let left = grouped(told.left);
+        say(format!("{left} are left: give the same command again"));
+    }
+    if told.refused > 0 {
+        say(format!("{} cannot be replayed", grouped(told.refused)));
+    }
+    let object = json!({
+        "product": product,
+        "rows": told.rows,
+        "events": told.events,
+        "before": told.before,
+        "left": told.left,
+        "refused": told.refused,
+    });
+    report::told(format, &told.findings, object, &text);
 }
 
 fn one<'g>(gateway: &'g Gateway, name: &str) -> Result<&'g Product, Failure> {
@@ -119,7 +187,11 @@ async fn list(gateway: &Gateway, names: &[String], format: Format) -> Result<(),
     let columns = terminal::width();
     let mut text = String::new();
     for group in &groups {
-        let rows = format!("{} row(s): {}", grouped(group.rows), group.reason);
+        let replayed = match group.replayed {
+            0 => String::new(),
+            replayed => format!(", {} of them replayed", grouped(replayed)),
+        };
+        let rows = format!("{} row(s){replayed}: {}", grouped(group.rows), group.reason);
         labelled(&mut text, "", &group.product, columns);
         labelled(
             &mut text,
@@ -167,7 +239,7 @@ async fn show(
     let mut text = String::new();
     for record in shown {
         let head = format!(
-            "offset {}, key {}, {} at {}",
+            "offset {}, key {}, {} at {}{}",
             record.offset,
             if record.key.is_empty() {
                 "not known"
@@ -176,6 +248,10 @@ async fn show(
             },
             record.said("operation"),
             record.said("position"),
+            match &record.replayed {
+                Some(at) => format!(", replayed at {at}"),
+                None => String::new(),
+            },
         );
         labelled(&mut text, "", &head, columns);
         let why = format!(
@@ -209,11 +285,22 @@ async fn show(
 
 async fn replay(
     gateway: &Gateway,
-    product: &str,
+    product: &Product,
     keys: &[String],
+    again: bool,
     format: Format,
 ) -> Result<(), Failure> {
-    let product = one(gateway, product)?;
+    if again {
+        let finding = Finding::error(
+            &COMMAND_REFUSED,
+            Place::Setting("--again".into()),
+            format!("{} is an entity", product.name.value),
+        );
+        let finding = finding
+            .because("its rows are read again each time: nothing is passed over")
+            .remedy("leave --again out");
+        return Err(Failure::stop(onramp_finding::Kind::Configuration, finding));
+    }
     let wanted = keys.to_vec();
     let wanted = move |record: &Record| wanted.is_empty() || wanted.contains(&record.key);
     let records = quarantine::records(gateway, product, wanted).await?;

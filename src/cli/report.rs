@@ -94,6 +94,17 @@ pub(crate) fn done(format: Format, more: Value, text: &str) {
     }
 }
 
+/// Prints what a command has done, and what of it could not be.
+pub(crate) fn told(format: Format, findings: &[Finding], more: Value, text: &str) {
+    match (format, more) {
+        (Format::Json, Value::Object(more)) => terminal::json(&object(findings, more)),
+        _ => {
+            print(std::io::stdout(), findings);
+            terminal::print(text);
+        }
+    }
+}
+
 /// Prints why a command could not do its work, and gives the exit code.
 pub(crate) fn failed(format: Format, failure: &Failure) -> ExitCode {
     refused(format, failure.kind, &failure.findings)

@@ -1,4 +1,4 @@
-//! The order that reads quarantined rows again: a back-fill of their keys alone.
+//! The order that reads an entity's quarantined rows again: a back-fill of their keys alone.
 
 use std::collections::BTreeSet;
 
@@ -23,9 +23,6 @@ pub(crate) fn order(product: &Product, records: &[Record]) -> Result<Order, Box<
                 .of_product(name.clone()),
         )
     };
-    if !product.is_entity() {
-        return Err(refused("it is a product of facts"));
-    }
     let Some(columns) = key_columns(product) else {
         return Err(refused("its key is made by an expression"));
     };

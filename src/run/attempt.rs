@@ -24,7 +24,7 @@ use onramp_publisher::{Kafka, Origin, Publisher, PublisherParts, WaitingProducer
 use onramp_translator::Translator;
 use tokio::sync::{mpsc, watch};
 
-use super::history::command::{Command, Commands};
+use super::history::command::{Asked, Commands};
 use super::history::{self, History, Orders};
 use super::pending::{self, Pending};
 use super::{contracts, products, protection, pump, requests, settings};
@@ -150,7 +150,7 @@ pub(super) struct Flow {
     pub(super) back: mpsc::Receiver<onramp_event::Arena>,
     pub(super) history: History,
     /// What operators ask for meanwhile.
-    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) commands: mpsc::Receiver<Asked>,
     /// From where the log is streamed.
     pub(super) from: Position,
     /// The products that are left out until their tables' changes are held.

@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::attempt::{Context, Ended, Flow, blocking};
 use super::history::History;
-use super::history::command::Command;
+use super::history::command::Asked;
 use crate::health::{Board, Phase};
 
 /// An arena that holds this much is handed over at the next boundary.
@@ -126,7 +126,7 @@ struct Line {
     /// The runs over rows that were there already.
     history: History,
     /// What operators ask for.
-    commands: mpsc::Receiver<Command>,
+    commands: mpsc::Receiver<Asked>,
     /// Where the log was read to, while no source transaction is open.
     at: Option<Position>,
     /// Becomes true when a table's changes are held that were not at the start.
@@ -210,7 +210,11 @@ impl Line {
     }
 
     /// Carries a command out: its record goes into the Kafka transaction that is filled now.
-    async fn command(&mut self, command: Command) {
+    async fn command(&mut self, asked: Asked) {
+        let command = match asked {
+            Asked::Run(command) => command,
+            Asked::Replay(replay) => return self.history.replay(replay),
+        };
         if let Some(note) = self.history.command(command) {
             self.arena.notes.push(note);
             if let Some(at) = self.at.clone() {

@@ -80,6 +80,8 @@ pub struct Transaction {
     pub id: Span,
     /// When it committed or was read, in microseconds since 1970-01-01T00:00:00Z.
     pub committed_at_us: i64,
+    /// The offset in quarantine from which its change is told late; None of what comes in its time.
+    pub replayed: Option<i64>,
 }
 
 /// One event.

@@ -14,7 +14,9 @@ pub enum HeaderMode {
     /// `onramp_tx` and `onramp_ordinal`: the source transaction's id, and the event's number
     /// within transaction and product. An event from a row that was there already has
     /// `onramp_op: snapshot` and `onramp_id` instead: the run's id and the key, or, of a row that is
-    /// told once, the row's name and the type.
+    /// told once, the row's name and the type. One that is replayed from quarantine has `onramp_position`,
+    /// where its change stands in the log, and `onramp_replayed`, its offset in quarantine, in place of
+    /// the ordinal.
     Transaction,
     /// None.
     None,
@@ -72,17 +74,21 @@ impl Headers {
         } else if cloud || snapshot {
             self.id.clear();
             self.id.extend_from_slice(arena.slice(transaction.place));
-            match (snapshot, arena.slice(record.row)) {
-                (false, _) => {
+            match (transaction.replayed, snapshot, arena.slice(record.row)) {
+                // The ordinals of its transaction went to others.
+                (Some(offset), ..) => {
+                    let _ = write!(self.id, "-replayed-{offset}-{}", record.ordinal);
+                }
+                (None, false, _) => {
                     self.id.push(b'-');
                     self.id.extend_from_slice(&self.ordinal);
                 }
-                (true, []) => {
+                (None, true, []) => {
                     self.id.push(b'/');
                     self.id.extend_from_slice(arena.slice(record.subject));
                 }
                 // Several rows have one key, and a row gives several facts.
-                (true, row) => {
+                (None, true, row) => {
                     self.id.push(b'/');
                     for byte in row {
                         let _ = write!(self.id, "{byte:02x}");
@@ -134,7 +140,15 @@ impl Headers {
             add(c"onramp_id", &self.id);
         } else {
             add(c"onramp_tx", arena.slice(transaction.id));
-            add(c"onramp_ordinal", &self.ordinal);
+            if transaction.replayed.is_none() {
+                add(c"onramp_ordinal", &self.ordinal);
+            }
+        }
+        if let Some(offset) = transaction.replayed {
+            add(c"onramp_position", arena.slice(transaction.place));
+            self.ordinal.clear();
+            let _ = write!(self.ordinal, "{offset}");
+            add(c"onramp_replayed", &self.ordinal);
         }
         if let Some(id) = record.id {
             add(c"onramp_event_id", arena.slice(id));

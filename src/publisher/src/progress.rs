@@ -24,6 +24,9 @@ pub const FORMAT: u32 = 1;
 /// The key of the position's record.
 pub(crate) const POSITION_KEY: &str = "position";
 
+/// What is noted of a product's last replay: `replay/<product>`.
+pub const REPLAY_KEY: &str = "replay/";
+
 const PRODUCT_KEY: &str = "product/";
 
 /// Where the source was read to, and which source it was.
@@ -301,6 +304,10 @@ fn apply(
     let live = key
         .strip_prefix(LIVE_KEY)
         .and_then(|rest| rest.rsplit_once('/'));
+    // A note that tells the one who wrote it that its transaction was committed.
+    if key.starts_with(REPLAY_KEY) {
+        return Ok(());
+    }
     let Some(value) = entry.value else {
         if let Some(name) = history {
             progress.histories.remove(name);

@@ -251,7 +251,9 @@ impl Work {
             self.produce(&mut arena)?;
             self.note(std::mem::take(&mut arena.notes))?;
         }
-        let of_log = |t: &&onramp_event::Transaction| t.origin != Origin::Snapshot;
+        // What is told late says nothing of how far the log was told.
+        let of_log =
+            |t: &&onramp_event::Transaction| t.origin != Origin::Snapshot && t.replayed.is_none();
         if let Some(transaction) = arena.transactions.iter().rfind(of_log) {
             self.source_commit_us = Some(transaction.committed_at_us);
         }
@@ -322,7 +324,10 @@ impl Work {
             self.parts
                 .producer
                 .send(index, event, &mut || waits.full())?;
-            self.meters.event(index, bytes);
+            // A mark in quarantine is no row that failed.
+            if !route.quarantine || transaction.replayed.is_none() {
+                self.meters.event(index, bytes);
+            }
             events += 1;
             total += bytes as u64;
         }

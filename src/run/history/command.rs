@@ -29,6 +29,46 @@ pub(crate) struct Command {
     pub(crate) answer: oneshot::Sender<Answer>,
 }
 
+/// Rows in quarantine that are to be told late.
+pub(crate) struct Replay {
+    /// The product, as `commerce.order-lifecycle.v1`.
+    pub(crate) product: String,
+    /// Their keys; every one where there is none.
+    pub(crate) keys: Vec<String>,
+    /// Whether those that were replayed before are told once more.
+    pub(crate) again: bool,
+    /// Who decides what becomes of it.
+    pub(crate) claim: Claim,
+    /// What was done once it is committed, or why nothing was. Closed where the attempt ends before
+    /// either.
+    pub(crate) answer: oneshot::Sender<Result<Replayed, Vec<Finding>>>,
+}
+
+/// What a replay did.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Replayed {
+    /// Rows that were translated.
+    pub(crate) rows: u64,
+    /// Events that they gave.
+    pub(crate) events: u64,
+    /// Rows that had been replayed before, and were passed over.
+    pub(crate) before: u64,
+    /// Rows that are left for another replay: one takes no more than memory allows.
+    pub(crate) left: u64,
+    /// Rows that cannot be replayed, or fail again.
+    pub(crate) refused: u64,
+    /// Why, of the first of them.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// What an operator may ask for.
+pub(crate) enum Asked {
+    /// A run over a product's rows.
+    Run(Command),
+    /// Rows in quarantine once more.
+    Replay(Replay),
+}
+
 /// What a command comes to.
 pub(crate) type Answer = Result<Accepted, Vec<Finding>>;
 
@@ -56,7 +96,7 @@ impl Claim {
 /// The way to whichever attempt streams.
 #[derive(Clone, Default)]
 pub(crate) struct Commands {
-    to: Arc<Mutex<Option<mpsc::Sender<Command>>>>,
+    to: Arc<Mutex<Option<mpsc::Sender<Asked>>>>,
 }
 
 /// Why a command went nowhere.
@@ -70,7 +110,7 @@ pub(crate) enum NotSent {
 
 impl Commands {
     /// The receiving half of a new attempt; an earlier one gets nothing more.
-    pub(crate) fn open(&self) -> mpsc::Receiver<Command> {
+    pub(crate) fn open(&self) -> mpsc::Receiver<Asked> {
         let (to, from) = mpsc::channel(WAITING);
         *self.to.lock().unwrap_or_else(PoisonError::into_inner) = Some(to);
         from
@@ -78,9 +118,9 @@ impl Commands {
 
     /// Hands a command over. Its answer's other half is closed where the attempt ends before it
     /// was carried out.
-    pub(crate) fn send(&self, command: Command) -> Result<(), NotSent> {
+    pub(crate) fn send(&self, asked: Asked) -> Result<(), NotSent> {
         let to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent = to.as_ref().ok_or(NotSent::NotStreaming)?.try_send(command);
+        let sent = to.as_ref().ok_or(NotSent::NotStreaming)?.try_send(asked);
         sent.map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => NotSent::Full,
             mpsc::error::TrySendError::Closed(_) => NotSent::NotStreaming,
@@ -107,16 +147,22 @@ mod tests {
     #[test]
     fn commands_reach_the_attempt_that_streams_and_no_other() {
         let commands = Commands::default();
-        assert_eq!(commands.send(command().0), Err(NotSent::NotStreaming));
+        assert_eq!(
+            commands.send(Asked::Run(command().0)),
+            Err(NotSent::NotStreaming)
+        );
         let mut first = commands.open();
-        assert_eq!(commands.send(command().0), Ok(()));
+        assert_eq!(commands.send(Asked::Run(command().0)), Ok(()));
         assert!(first.try_recv().is_ok());
         let mut second = commands.open();
-        assert_eq!(commands.send(command().0), Ok(()));
+        assert_eq!(commands.send(Asked::Run(command().0)), Ok(()));
         assert!(first.try_recv().is_err());
         assert!(second.try_recv().is_ok());
         drop(second);
-        assert_eq!(commands.send(command().0), Err(NotSent::NotStreaming));
+        assert_eq!(
+            commands.send(Asked::Run(command().0)),
+            Err(NotSent::NotStreaming)
+        );
     }
 
     #[test]
@@ -124,11 +170,11 @@ mod tests {
         let commands = Commands::default();
         let from = commands.open();
         let (first, answered) = command();
-        assert_eq!(commands.send(first), Ok(()));
+        assert_eq!(commands.send(Asked::Run(first)), Ok(()));
         for _ in 1..WAITING {
-            assert_eq!(commands.send(command().0), Ok(()));
+            assert_eq!(commands.send(Asked::Run(command().0)), Ok(()));
         }
-        assert_eq!(commands.send(command().0), Err(NotSent::Full));
+        assert_eq!(commands.send(Asked::Run(command().0)), Err(NotSent::Full));
         drop(from);
         assert!(answered.blocking_recv().is_err());
     }

@@ -143,6 +143,7 @@ impl Ghosts {
         let run = arena.push(self.run.as_bytes());
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         arena.transactions.push(Transaction {
+            replayed: None,
             origin: Origin::Snapshot,
             place: run,
             id: run,

@@ -50,6 +50,7 @@ mod orders;
 mod pieces;
 pub(crate) mod ranges;
 mod reader;
+mod replay;
 mod start;
 mod waits;
 
@@ -72,6 +73,7 @@ use live::Live;
 pub(super) use orders::Orders;
 use pieces::{Arrival, ReadChunk, Shared};
 use reader::Readers;
+use replay::Replaying;
 pub(super) use start::Parts;
 use waits::Waits;
 
@@ -94,6 +96,7 @@ pub(super) struct History {
     commanded: u64,
     /// Those that are not yet known to be in progress.
     orders: Orders,
+    replaying: Replaying,
     /// What is committed, for those who wait for it.
     committed: watch::Receiver<Option<Position>>,
     /// Ends every thread and task of a run when it goes.
@@ -149,6 +152,7 @@ impl History {
             opened_by: Vec::new(),
             commanded: 0,
             orders,
+            replaying: Replaying::default(),
             committed,
             end: watch::channel(()).0,
         }
@@ -185,13 +189,17 @@ impl History {
         self.advance();
     }
 
-    /// Whether any run is under way.
+    /// Whether there may be something to release.
     pub(super) fn active(&self) -> bool {
+        self.runs_under_way() || self.replay_is_ready()
+    }
+
+    fn runs_under_way(&self) -> bool {
         self.opening || self.runs.iter().any(|run| !run.done())
     }
 
     fn advance(&mut self) {
-        if self.active() || self.queue.is_empty() {
+        if self.runs_under_way() || self.queue.is_empty() {
             return;
         }
         self.runs.clear();
@@ -319,6 +327,10 @@ impl History {
                 }
                 Ok(())
             }
+            Some(Arrival::Replay(read)) => {
+                self.replay_read(read);
+                Ok(())
+            }
             Some(Arrival::Failed(failure)) => Err(failure),
             // We hold a sender ourselves.
             None => std::future::pending().await,
@@ -335,6 +347,9 @@ impl History {
     /// What may be published where the stream stands, its progress in the last arena; None where
     /// nothing may.
     pub(super) fn release(&mut self, position: &Position) -> Result<Option<Release>, Failure> {
+        if let Some(replayed) = self.release_replay() {
+            return Ok(Some(replayed));
+        }
         for index in 0..self.runs.len() {
             let mut released = self.release_chunk(index, position)?;
             if released.is_none() {

@@ -14,12 +14,21 @@ use onramp_publisher::{Cause, HistoryRecord, Stage};
 use tokio::sync::oneshot;
 
 use super::History;
-use super::command::{Accepted, Answer, Command};
+use super::command::{Accepted, Answer, Command, Replayed};
+use super::replay::Asker;
 
 /// Orders whose records are on the way into progress.
 #[derive(Clone, Default)]
 pub(in crate::run) struct Orders {
     waiting: Arc<Mutex<Vec<Order>>>,
+    /// A replay that was handed over: what its commit holds, and what is told then.
+    replay: Arc<Mutex<Option<WaitingReplay>>>,
+}
+
+struct WaitingReplay {
+    note: (String, String),
+    told: Replayed,
+    answer: Asker,
 }
 
 struct Order {
@@ -53,6 +62,28 @@ impl Orders {
             // Whoever asked may have gone.
             let _ = answer.send(Ok(accepted));
         }
+        let mut replay = self.replay();
+        if replay
+            .as_ref()
+            .is_some_and(|replay| notes.contains(&replay.note))
+            && let Some(replay) = replay.take()
+        {
+            let _ = replay.answer.send(Ok(replay.told));
+        }
+    }
+
+    fn replay(&self) -> std::sync::MutexGuard<'_, Option<WaitingReplay>> {
+        // As above.
+        self.replay.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a replay is on its way to a commit.
+    pub(super) fn replay_waits(&self) -> bool {
+        self.replay().is_some()
+    }
+
+    pub(super) fn wait_for_replay(&self, note: (String, String), told: Replayed, answer: Asker) {
+        *self.replay() = Some(WaitingReplay { note, told, answer });
     }
 
     fn wait(&self, note: (String, String), accepted: Accepted, answer: oneshot::Sender<Answer>) {

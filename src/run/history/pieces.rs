@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::ghosts::Pass;
 use super::group::{Group, Opened};
+use super::replay;
 
 /// A piece of a table to read.
 #[derive(Clone)]
@@ -27,6 +28,8 @@ pub(super) enum Arrival {
     Opened(Vec<Opened>),
     /// What a pass over a product's topic found, by the run's index.
     Ghosts(usize, Pass),
+    /// What a replay read in quarantine.
+    Replay(Result<Box<replay::Read>, Failure>),
     /// Reading cannot go on.
     Failed(Failure),
 }

@@ -91,6 +91,7 @@ impl Output<'_> {
             return index;
         }
         let stated = Transaction {
+            replayed: None,
             origin: self.stated.origin,
             place: self.arena.push(&self.stated.place),
             id: self.arena.push(&self.stated.id),

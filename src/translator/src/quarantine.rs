@@ -2,7 +2,8 @@
 //!
 //! A record is one JSON object: the finding's code and reason, the field, where in the log, which
 //! operation, and the columns that the product maps. A column that a classified or protected field
-//! reads is named and not shown. The key is the product's, where it can be computed.
+//! reads is named and not shown. The key is the product's, where it can be computed. What it holds of a
+//! change, and what it says that it does not hold, is enough to translate the change again exactly.
 
 use onramp_connector::{Cell, Operation, Undecodable, Value};
 use onramp_event::{Origin, Span};
@@ -12,7 +13,7 @@ use onramp_finding::codes::mapping;
 use crate::change::{self, ChangeView};
 use crate::convert::Out;
 use crate::output::{Output, Target};
-use crate::program::{Body, ProductProgram, TableProgram};
+use crate::program::{Before, Body, ProductProgram, TableProgram};
 use crate::step::{RowView, Trouble, opened_at};
 use crate::write;
 
@@ -135,6 +136,10 @@ impl<'a> Failing<'a, '_> {
             Origin::Log(_) => change::word(self.operation),
         };
         out.push(b'{');
+        name(out, "format");
+        // Writing to memory does not fail.
+        let _ = write::json(&Out::Long(FORMAT), out);
+        out.push(b',');
         text(out, "product", Some(&self.product.name));
         text(out, "table", Some(&self.program.layout.name.to_string()));
         text(out, "code", Some(trouble.code.id));
@@ -145,7 +150,6 @@ impl<'a> Failing<'a, '_> {
         text(out, "position", std::str::from_utf8(&stated.place).ok());
         text(out, "transaction", std::str::from_utf8(&stated.id).ok());
         name(out, "committed_at_us");
-        // Writing to memory does not fail.
         let _ = write::json(&Out::Long(stated.committed_at_us), out);
         out.push(b',');
         for (label, row) in [("before", self.old), ("after", self.new)] {
@@ -156,9 +160,36 @@ impl<'a> Failing<'a, '_> {
             }
             out.push(b',');
         }
-        // The last comma.
-        out.pop();
+        self.lacking(quarantine, with_columns, out);
         out.push(b'}');
+    }
+
+    /// What a record does not hold: the columns of old rows beside their key, and which values stand for
+    /// others, since a column may hold the same words.
+    fn lacking(&self, quarantine: &Quarantine, with_columns: bool, out: &mut Vec<u8>) {
+        name(out, "before_holds");
+        match self.old.filter(|_| self.program.before == Before::Key) {
+            None => out.extend_from_slice(b"null"),
+            Some(_) => {
+                let held = quarantine.columns.iter().map(|(slot, _)| *slot);
+                let held = held.filter(|slot| self.program.in_before[*slot]);
+                list(out, held.map(|slot| self.program.column(slot)));
+            }
+        }
+        for (label, row) in [("before_withheld", self.old), ("after_withheld", self.new)] {
+            out.push(b',');
+            name(out, label);
+            match row.filter(|_| with_columns) {
+                None => out.extend_from_slice(b"[]"),
+                Some(row) => {
+                    let withheld = quarantine
+                        .columns
+                        .iter()
+                        .filter(|(slot, shown)| shown_as(row, *slot, *shown).is_err());
+                    list(out, withheld.map(|(slot, _)| self.program.column(*slot)));
+                }
+            }
+        }
     }
 
     fn columns(&self, quarantine: &Quarantine, row: &RowView<'a, '_>, out: &mut Vec<u8>) {
@@ -169,17 +200,46 @@ impl<'a> Failing<'a, '_> {
                 out.push(b',');
             }
             name(out, self.program.column(*slot));
-            let _ = match (row.cells[*slot], row.value(*slot)) {
-                (Cell::Null, _) => write::json(&Out::Null, out),
-                (_, _) if !shown => write::json(&Out::Text(PROTECTED), out),
-                (_, Ok(value)) => write::json(&Out::of_column(value), out),
-                (_, Err(Undecodable::Unchanged)) => write::json(&Out::Text(LEFT_OUT), out),
-                (_, Err(_)) => write::json(&Out::Text(UNREADABLE), out),
+            let _ = match shown_as(row, *slot, *shown) {
+                Ok(value) => write::json(&Out::of_column(value), out),
+                Err(in_its_place) => write::json(&Out::Text(in_its_place), out),
             };
         }
         out.push(b'}');
     }
 }
+
+/// A column's value, or what stands in its place.
+fn shown_as<'a>(
+    row: &RowView<'a, '_>,
+    slot: usize,
+    shown: bool,
+) -> Result<Value<'a>, &'static str> {
+    let value = match (row.cells[slot], row.value(slot)) {
+        (Cell::Null, _) => return Ok(Value::Null),
+        (_, _) if !shown => return Err(PROTECTED),
+        (_, Err(Undecodable::Unchanged)) => return Err(LEFT_OUT),
+        (_, value) => value.map_err(|_| UNREADABLE)?,
+    };
+    match value {
+        Value::Array(elements) if elements.iter().any(|e| e.is_err()) => Err(UNREADABLE),
+        value => Ok(value),
+    }
+}
+
+fn list<'n>(out: &mut Vec<u8>, names: impl Iterator<Item = &'n str>) {
+    out.push(b'[');
+    for (n, name) in names.enumerate() {
+        if n > 0 {
+            out.push(b',');
+        }
+        let _ = write::json(&Out::Text(name), out);
+    }
+    out.push(b']');
+}
+
+/// The form of a record that can be replayed: earlier ones have no `format`.
+const FORMAT: i64 = 2;
 
 /// A larger record is kept without its columns: whoever reads a quarantine reads all of it.
 const MOST_BYTES: usize = 512 << 10;

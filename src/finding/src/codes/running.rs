@@ -123,9 +123,9 @@ pub static NOT_WRITTEN: Code = Code {
 pub static NOT_REPLAYED: Code = Code {
     id: "ONR-714",
     title: "not replayed",
-    reason: "A row in quarantine is replayed by reading it again from its table, so that what is published is never older than what was. That takes a product of kind entity, and a key that the record shows.",
-    example: "onramp quarantine replay commerce.order-lifecycle.v1   # facts: a row does not tell what has happened to it",
-    remedy: "For an entity whose key is protected, order a whole back-fill: onramp backfill PRODUCT. A fact in quarantine is told by whoever reads the quarantine topic.",
+    reason: "An entity's row in quarantine is replayed by reading it again from its table, so that what is published is never older than what was: that takes a key that the record shows. A fact, and an outbox's event, is replayed from the record itself: that takes every column that the mapping reads now, as it was, which a protected one is not, and a mapping that can carry it.",
+    example: "onramp quarantine replay commerce.order-lifecycle.v1   # whose fields read a protected column",
+    remedy: "For an entity whose key is protected, order a whole back-fill: onramp backfill PRODUCT. Of facts, mend the mapping; what the record does not hold can be told by the application alone.",
 };
 
 /// Command refused.

@@ -220,6 +220,7 @@ pub(crate) fn arena(
     let place_span = arena.push(place.as_bytes());
     let id = arena.push(b"4711");
     arena.transactions.push(Transaction {
+        replayed: None,
         origin: onramp_event::Origin::Log(4711),
         place: place_span,
         id,
