@@ -218,7 +218,7 @@ const LIMITS: &[Key] = &[
     Key::optional(
         "changed_keys",
         Value::Text(Form::Size),
-        "While rows that were there already are read: the keys that live changes remember. Beyond it chunks are read again.",
+        "While rows that were there already are read: the keys that live changes remember. Beyond it chunks are read again; where rows are told once (`history: insert`) the gateway stops.",
     )
     .default("16MiB"),
 ];

@@ -118,7 +118,9 @@ pub(crate) fn product(
         };
         source::expression(filter, within, wanted, remedy, faults);
     }
-    kept_mapping(root, faults);
+    if matches!(kind, Kind::Entity { .. }) {
+        kept_mapping(root, faults);
+    }
     left_to_say(root, status, faults);
     Some(Product {
         status,
