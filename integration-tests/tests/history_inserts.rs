@@ -6,7 +6,7 @@ use std::time::Duration;
 use onramp_integration_tests::history::{Dice, History, TABLE, Writer};
 use onramp_integration_tests::operate::{errors, onramp};
 use onramp_integration_tests::seam::{Seam, done, run};
-use onramp_integration_tests::{Event, Gateway, Ports, Scenario, consume, records, until};
+use onramp_integration_tests::{Event, Folder, Gateway, Ports, Scenario, consume, records, until};
 use serde_json::json;
 
 const CONFIGURATION: i32 = 64;
@@ -435,4 +435,27 @@ async fn a_row_that_readers_see_otherwise_than_the_log_is_told_once() {
     seam.let_go(stuck).await;
     assert!(gateway.stop().await.success());
     seam.close().await;
+}
+
+#[test]
+fn fixtures_hold_rows_that_were_there_to_what_the_file_says() {
+    let gateway = "gateway: shop\nsource: { type: postgres, url: \"postgres://o@127.0.0.1:1/shop\", password: { env: P } }\n\
+        kafka: { brokers: [\"127.0.0.1:1\"] }\nregistry: { url: \"http://127.0.0.1:1\" }\nproducts: [\"*.yaml\"]\n";
+    let fixtures = "fixtures: shop.account-life.v1\ntests:\n  - name: one that was there\n    row: { acct_no: \"7\", ver: \"3\" }\n    expect:\n\
+        \x20     - type: Opened\n        key: \"7\"\n        event: { account_id: 7, opened: 3, tx: null }\n";
+    let facts = FACTS.replace("DOMAIN", "shop");
+    let folder = Folder::with(&[
+        ("onramp.yaml", gateway),
+        ("life.yaml", &facts),
+        ("life.fixtures.yaml", fixtures),
+    ]);
+    let output = folder.run(&["test"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    folder.write("life.yaml", &facts.replace("history: insert\n", ""));
+    let output = folder.run(&["test"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("tells nothing of rows that were"), "{said}");
+    onramp_integration_tests::fits_80_columns(&said);
 }

@@ -66,7 +66,7 @@ impl End<'_> {
                 .map(|c| (&c.name, &c.type_name, c.nullable))
                 .collect()
         });
-        json!({
+        let mut hashed = json!({
             "name": product.name.value.to_string(),
             "table": table.to_string(),
             "contract": contract.contract_hash,
@@ -74,6 +74,10 @@ impl End<'_> {
             "level": contracts::level(product.compatibility).to_string(),
             "on_mapping_change": product.on_mapping_change.map(|how| format!("{how:?}")),
             "columns": columns,
-        })
+        });
+        if product.tells_rows() {
+            hashed["history"] = "insert".into();
+        }
+        hashed
     }
 }

@@ -128,3 +128,84 @@ fn undecided(product: &Product) -> Box<Finding> {
             }),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn product(kind: &str) -> Product {
+        let folder = tempfile::tempdir().unwrap();
+        let gateway = "gateway: shop\nsource: { type: postgres, url: \"postgres://o@127.0.0.1:1/shop\", password: { env: P } }\n\
+             kafka: { brokers: [\"127.0.0.1:1\"] }\nregistry: { url: \"http://127.0.0.1:1\" }\nproducts: [p.yaml]\n";
+        let product = format!(
+            "product: shop.orders.v1\nstatus: active\nowner: {{ team: t, contact: t@shop.test }}\ndescription: d\n\
+             source: {{ table: public.o }}\nkey: [id]\n{kind}"
+        );
+        let path = folder.path().join("onramp.yaml");
+        std::fs::write(&path, gateway).unwrap();
+        std::fs::write(folder.path().join("p.yaml"), product).unwrap();
+        let loaded = onramp_language::load(&path, &Default::default()).unwrap();
+        loaded.gateway.products[0].clone()
+    }
+
+    const FACTS: &str =
+        "kind: events\nevents: { Came: { fields: { id: { type: long, from: no } } } }\n";
+
+    fn decided(product: &Product, known: Known<'_>) -> Result<Option<HistoryRecord>, &'static str> {
+        decide("me", product, known).map_err(|finding| finding.code.id)
+    }
+
+    const NEW: Known<'_> = Known {
+        mapping_changed: false,
+        published: false,
+        returns: false,
+        run: None,
+    };
+
+    #[test]
+    fn facts_read_rows_once_and_only_from_their_first_run_on() {
+        let (without, with) = (
+            product(FACTS),
+            product(&format!("{FACTS}history: insert\n")),
+        );
+        assert_eq!(decided(&without, NEW), Ok(None));
+        let begun = decided(&with, NEW).unwrap().unwrap();
+        assert_eq!((begun.stage, begun.secret.len()), (Stage::Reading, 32));
+        assert_ne!(decided(&with, NEW).unwrap().unwrap().secret, begun.secret);
+        let published = Known {
+            published: true,
+            ..NEW
+        };
+        assert_eq!(decided(&with, published), Err("ONR-728"));
+        let known = |run| Known {
+            run: Some(run),
+            ..published
+        };
+        assert_eq!(
+            decided(&with, known(&begun)),
+            Ok(Some(begun.clone())),
+            "it goes on"
+        );
+        let given_up = decided(&without, known(&begun)).unwrap().unwrap();
+        assert_eq!((given_up.stage, given_up.given_up), (Stage::Done, true));
+        assert_eq!(decided(&without, known(&given_up)), Ok(None));
+        assert_eq!(decided(&with, known(&given_up)), Err("ONR-728"));
+        let done = HistoryRecord {
+            stage: Stage::Done,
+            ..begun.clone()
+        };
+        assert_eq!(decided(&without, known(&done)), Ok(None));
+        for (run, told) in [(&begun, Err("ONR-728")), (&done, Ok(Some(done.clone())))] {
+            let returns = Known {
+                returns: true,
+                ..known(run)
+            };
+            assert_eq!(decided(&with, returns), told);
+        }
+        let changed = Known {
+            mapping_changed: true,
+            ..known(&begun)
+        };
+        assert_eq!(decided(&with, changed), Err("ONR-706"));
+    }
+}

@@ -9,7 +9,7 @@ use onramp_connector::{
 };
 use onramp_event::RouteId;
 use onramp_language::Product;
-use onramp_translator::{Encoding, Mapped, TableMapping, Translator};
+use onramp_translator::{Encoding, Mapped, RowNames, TableMapping, Translator};
 
 /// Reads a product: `head` holds lines between description and fields, `fields` the fields.
 pub(crate) fn product(head: &str, fields: &str) -> Product {
@@ -199,11 +199,21 @@ pub(crate) fn translator(
     products: &[Product],
     row_bytes: usize,
 ) -> Translator {
+    translator_naming(table, products, row_bytes, None)
+}
+
+/// The same, whose products name their rows.
+pub(crate) fn translator_naming(
+    table: &TableDescription,
+    products: &[Product],
+    row_bytes: usize,
+    rows: Option<&RowNames>,
+) -> Translator {
     let products = products
         .iter()
         .enumerate()
         .map(|(n, product)| Mapped {
-            rows: None,
+            rows: rows.cloned(),
             route: RouteId(n as u16),
             product: Arc::new(product.clone()),
             quarantine: None,
