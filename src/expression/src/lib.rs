@@ -41,7 +41,7 @@ pub use operations::{Operations, operations};
 pub use scope::{Column, Holds, Scope, Type};
 pub use scratch::Scratch;
 pub use syntax::MAX_EXPRESSION_BYTES;
-pub use variables::{CHANGE_SLOTS, Variables, change, transaction};
+pub use variables::{CHANGE_SLOTS, Variables, change, table, transaction};
 
 /// The longest string that an expression may make.
 pub const MAX_TEXT_BYTES: usize = 64 << 10;

@@ -16,6 +16,7 @@ mod read;
 pub mod reference;
 mod secret;
 mod spanned;
+mod tables;
 mod time_format;
 mod yaml;
 
@@ -38,4 +39,5 @@ pub use product::{
 pub use read::TO_SAY;
 pub use secret::Secret;
 pub use spanned::Spanned;
+pub use tables::{TableName, Tables, is_pattern};
 pub use time_format::{Moment, TimeFormat, TimePart};

@@ -4,7 +4,9 @@
 use onramp_finding::Finding;
 use onramp_finding::codes::running;
 use onramp_language::{OnMappingChange, Product};
-use onramp_publisher::{Cause, HistoryRecord};
+use onramp_publisher::{Cause, HistoryRecord, Stage};
+
+use crate::run::sources;
 
 /// What progress knows of the product.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +33,10 @@ pub(crate) fn decide(
     }
     // Products that begin together read their table together: the process's name tells the runs of
     // one start from those of any other.
-    let begin = |cause| HistoryRecord::begin(instance.to_owned(), cause);
+    let begin = |cause| HistoryRecord {
+        left: sources::names(product),
+        ..HistoryRecord::begin(instance.to_owned(), cause)
+    };
     // Since its retirement nobody published what changed, and rows went without a word.
     if known.returns {
         return Ok(Some(HistoryRecord {
@@ -43,10 +48,10 @@ pub(crate) fn decide(
         return Ok(Some(begin(Cause::New)));
     };
     if !known.mapping_changed {
-        return Ok(Some(run.clone()));
+        return Ok(Some(of_tables(run.clone(), product, instance)));
     }
     match product.on_mapping_change {
-        Some(OnMappingChange::Keep) => Ok(Some(run.clone())),
+        Some(OnMappingChange::Keep) => Ok(Some(of_tables(run.clone(), product, instance))),
         // Rows that the new mapping leaves out, and keys that it makes otherwise, must go.
         Some(OnMappingChange::Backfill) => Ok(Some(HistoryRecord {
             reconcile: true,
@@ -54,6 +59,50 @@ pub(crate) fn decide(
         })),
         None => Err(undecided(product)),
     }
+}
+
+/// A union's run with the tables that there are now: those that came are read, those that went are
+/// not.
+fn of_tables(mut run: HistoryRecord, product: &Product, instance: &str) -> HistoryRecord {
+    if !product.tables.union {
+        // It may have been one of several: all that counts was read, or is read from the start.
+        if !run.left.is_empty() {
+            (run.after, run.key) = (None, Vec::new());
+        }
+        run.tables.clear();
+        run.left.clear();
+        return run;
+    }
+    let now = sources::names(product);
+    let first = run.left.first().cloned();
+    run.tables.retain(|t| now.contains(t));
+    run.left.retain(|t| now.contains(t));
+    let came = |t: &&String| !run.tables.contains(t) && !run.left.contains(t);
+    let came: Vec<String> = now.iter().filter(came).cloned().collect();
+    if !came.is_empty() && run.filter.take().is_some() {
+        // A part of all rows is under way, and all of some: all of all is both.
+        run.tables.clear();
+        run.left = now;
+    } else if !came.is_empty() {
+        run.left.extend(came);
+    }
+    match (run.stage, run.left.is_empty()) {
+        (Stage::Done, false) => {
+            return HistoryRecord {
+                left: run.left,
+                tables: run.tables,
+                ..HistoryRecord::begin(instance.to_owned(), Cause::New)
+            };
+        }
+        (_, false) => run.stage = Stage::Reading,
+        (Stage::Reading, true) if run.reconcile => run.stage = Stage::Reconciling,
+        (Stage::Reading, true) => run.stage = Stage::Done,
+        (_, true) => {}
+    }
+    if run.left.first() != first.as_ref() {
+        (run.after, run.key) = (None, Vec::new());
+    }
+    run
 }
 
 fn undecided(product: &Product) -> Box<Finding> {

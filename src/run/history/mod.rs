@@ -166,7 +166,7 @@ impl History {
         self.runs.clear();
         let records = std::mem::take(&mut self.queue);
         for (product, _) in &records {
-            if let Some((_, mapped)) = self.parts.mapped(product) {
+            if let Some(mapped) = self.parts.mapped(product) {
                 self.changed.watch(mapped.route);
             }
         }
@@ -354,15 +354,19 @@ impl History {
         Ok(Some(arenas))
     }
 
-    /// Every row of a run is published: its products that reconcile look for ghosts, the others are
-    /// done.
+    /// Every row of a run's table is published: products of more tables go on with the next, those that
+    /// reconcile look for ghosts, the others are done.
     fn look_for_ghosts(&mut self, index: usize) {
         let run = &mut self.runs[index];
         for (product, record) in run.records.all() {
-            let Some((_, mapped)) = self.parts.mapped(product) else {
+            let Some(mapped) = self.parts.mapped(product) else {
                 continue;
             };
-            if record.stage == Stage::Reconciling {
+            if record.stage == Stage::Reading {
+                // Another table of its is next, from an S0 of its own.
+                self.queue.push((product.clone(), record.clone()));
+                self.changed.unwatch(mapped.route);
+            } else if record.stage == Stage::Reconciling {
                 let ghosts = Ghosts::new(product, record, mapped, &self.parts);
                 run.ghosts.push(ghosts);
             } else {

@@ -189,7 +189,7 @@ fn before_images(product: &Product, table: &TableDescription, record: &RecordPla
             return vec![
                 Finding::error(
                     &mapping::NO_BEFORE_IMAGE,
-                    product.table.place(),
+                    product.tables.place(),
                     format!("updates and deletes of {} cannot be followed", table.name),
                 )
                 .because(mapping::NO_BEFORE_IMAGE.reason)

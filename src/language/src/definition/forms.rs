@@ -36,6 +36,8 @@ pub(crate) enum Form {
     Path,
     Pattern,
     Table,
+    /// `schema.table`, with `*` for any letters.
+    Tables,
     Column,
     Expression,
     FieldType,
@@ -91,6 +93,7 @@ impl Form {
             Form::Path => "path".into(),
             Form::Pattern => "path or pattern".into(),
             Form::Table => "`schema.table`".into(),
+            Form::Tables => "`schema.table`, `*` for any letters".into(),
             Form::Column => "column".into(),
             Form::Expression => "expression".into(),
             Form::FieldType | Form::ItemType => "type".into(),
@@ -115,7 +118,8 @@ impl Form {
             Form::SourceUrl => "postgres(ql)?://.+",
             Form::HttpUrl => "https?://.+",
             Form::Listen | Form::Broker => ".+:[0-9]+",
-            Form::Table => "[^.]+\\.[^.]+",
+            Form::Table => "[^.*]+\\.[^.*]+",
+            Form::Tables => "[^.]+\\.[^.]+",
             Form::FieldType => {
                 "boolean|int|long|float|double|string|bytes|decimal\\([0-9]+,[0-9]+\\)|date|timestamp|local-timestamp|time|uuid|json|enum|record|array"
             }
@@ -243,7 +247,11 @@ impl Form {
                 )),
             },
             Form::Pattern => super::super::load::pattern::check(text),
-            Form::Table => match table(text) {
+            Form::Table if text.contains('*') => Err(bad(
+                format!("`{text}` is not one table"),
+                "name the table, or several by `tables: [\"shop_*.ordr_hdr\"]`",
+            )),
+            Form::Table | Form::Tables => match table(text) {
                 Some(_) => Ok(()),
                 None => Err(bad(
                     format!("`{text}` is not a table with its schema"),

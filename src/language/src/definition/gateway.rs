@@ -221,6 +221,12 @@ const LIMITS: &[Key] = &[
         "While rows that were there already are read: the keys that live changes remember. Beyond it chunks are read again.",
     )
     .default("16MiB"),
+    Key::optional(
+        "moved_keys",
+        Value::Text(Form::Size),
+        "For products with `moves`: the keys that one source transaction has written. Beyond it the gateway stops where another table's delete needs them.",
+    )
+    .default("16MiB"),
 ];
 
 const SNAPSHOT: &[Key] = &[

@@ -25,7 +25,7 @@ impl Planner<'_> {
         let places = Places::of_change(self.columns_count(), insert);
         let scope =
             onramp_expression::Scope::new().columns("row", self.columns(places.after, false));
-        self.scope = onramp_expression::transaction(scope, places.change, false);
+        self.scope = self.of_table(onramp_expression::transaction(scope, places.change, false));
         self.places = places;
     }
 

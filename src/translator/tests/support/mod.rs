@@ -9,7 +9,7 @@ use onramp_connector::{
 };
 use onramp_event::RouteId;
 use onramp_language::Product;
-use onramp_translator::{Encoding, Mapped, TableMapping, Translator};
+use onramp_translator::{Encoding, Mapped, RowLimits, TableMapping, Translator};
 
 /// Reads a product: `head` holds lines between description and fields, `fields` the fields.
 pub(crate) fn product(head: &str, fields: &str) -> Product {
@@ -221,6 +221,9 @@ pub(crate) fn translator(
     Translator::new(
         vec![mapping],
         vec![("pii".into(), b"secret".to_vec())],
-        row_bytes,
+        RowLimits {
+            row_bytes,
+            moved_keys_bytes: 1 << 20,
+        },
     )
 }
