@@ -20,7 +20,7 @@ mod tables;
 mod time_format;
 mod yaml;
 
-pub use definition::duration;
+pub use definition::{duration, is_a_key_name};
 pub use fixtures::{Cell, Expected, Fixtures, Given, Row, Test};
 pub use gateway::{
     Admin, Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Security, Snapshot,
