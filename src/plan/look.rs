@@ -19,9 +19,10 @@ use crate::terminal;
 const INSTANCE: &str = "plan";
 
 /// Looks at everything, and says all that is wrong in one go: a server that cannot be asked keeps
-/// nobody from asking the others.
+/// nobody from asking the others. The keys of protection were read by whoever asks.
 pub(crate) async fn look(
     gateway: &Gateway,
+    keys: Result<protection::Keys, Failure>,
     sample: bool,
     shown: Option<&terminal::Progress>,
 ) -> Plan {
@@ -46,7 +47,6 @@ pub(crate) async fn look(
         pinned: Vec::new(),
         keys: None,
     };
-    let keys = protection::preflight(gateway);
     look.keys = look.kept(keys);
     look.says("asking Kafka");
     let kafka = look.progress().await;

@@ -196,7 +196,7 @@ async fn start(all: &Arc<Context>) -> Result<Option<Started>, Failure> {
     let keys = protection::preflight(gateway)?;
     if let Some(hash) = &context.plan {
         board.set(Phase::Starting("holding the plan against what is there"));
-        plan::insist(gateway, hash).await?;
+        plan::insist(gateway, &keys, hash).await?;
     }
 
     board.set(Phase::Starting("connecting to Kafka"));
