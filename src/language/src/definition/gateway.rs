@@ -83,6 +83,10 @@ const ACCEPT: &[Word] = &[
         "partitions_without_key",
         "A partitioned table without a primary key on its root: a partition attached without a replica identity of its own makes the application's updates fail.",
     ),
+    Word::new(
+        "messages_outside_transactions",
+        "Messages of an outbox's prefix that no transaction holds are passed over, each with a warning that names its position.",
+    ),
 ];
 
 const TLS: &[Key] = &[
