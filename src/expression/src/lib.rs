@@ -73,6 +73,14 @@ pub struct Name {
     pub at: std::ops::Range<usize>,
 }
 
+/// The names of all functions.
+pub fn functions() -> impl Iterator<Item = &'static str> {
+    // `has` is syntax, and to whoever writes it a function.
+    ["has"]
+        .into_iter()
+        .chain(builtin::ALL.iter().map(|function| function.name))
+}
+
 /// The names that an expression uses, in the order of its text, checked as far as that goes
 /// without the columns' types: syntax, functions, what is not carried.
 pub fn parse(text: &str) -> Result<Vec<Name>, Vec<Fault>> {
