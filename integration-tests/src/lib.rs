@@ -10,6 +10,7 @@ mod expected;
 mod folder;
 mod gateway;
 pub mod history;
+pub mod kinds;
 pub mod looking;
 pub mod mishaps;
 pub mod model;
