@@ -24,6 +24,7 @@ pub mod standby;
 pub mod switch;
 mod terminal;
 pub mod traces;
+pub mod workload;
 
 pub use consumer::{Event, Extent, consume, extent, latest_by_key, records};
 pub use expected::{fits_80_columns, is_as_expected};
