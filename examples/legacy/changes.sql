@@ -5,5 +5,6 @@ INSERT INTO ordr_hdr VALUES (9901, 503, 'N', '20260302091500', NULL, 129.90, 'EU
 INSERT INTO shpmt VALUES (9901, 9901, 'DHL', 'TRK1', NULL, 'in transit');
 COMMIT;
 UPDATE ordr_hdr SET ord_stat = 'P' WHERE ord_no = 9901;
+UPDATE dpt_2.shpmt SET stat = 'lost' WHERE shp_no = 1;
 UPDATE shpmt SET stat = 'delivered', shp_ts = '2026-03-03 08:00:00' WHERE shp_no = 9901;
 UPDATE ordr_hdr SET ord_stat = 'X' WHERE ord_no = 9901;

@@ -58,6 +58,32 @@ pub async fn recreate(servers: &Servers, topic: &str, partitions: i32) {
     .await;
 }
 
+/// Deletes topics for good.
+///
+/// # Panics
+/// Where the broker does not do it.
+pub async fn delete(servers: &Servers, topics: &[String]) {
+    let mut settings = ClientConfig::new();
+    settings.set("bootstrap.servers", &servers.kafka);
+    let admin: AdminClient<DefaultClientContext> =
+        settings.create().expect("the settings are right");
+    let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let deleted = admin.delete_topics(&names, &AdminOptions::new()).await;
+    let deleted = deleted.expect("the broker answers");
+    assert!(deleted.iter().all(Result::is_ok), "{deleted:?}");
+    for topic in topics {
+        until("the topic to be gone", PATIENCE, async || {
+            ask(servers, topic, "read_uncommitted", |consumer, topic| {
+                let all = consumer.fetch_metadata(None, PATIENCE);
+                let all = all.expect("the broker answers");
+                !all.topics().iter().any(|t| t.name() == topic)
+            })
+            .await
+        })
+        .await;
+    }
+}
+
 /// Fences a gateway's producer as a time-out would: its transactional id is taken, and nothing is
 /// written.
 ///

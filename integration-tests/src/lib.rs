@@ -10,6 +10,7 @@ mod expected;
 mod folder;
 mod gateway;
 pub mod history;
+pub mod kinds;
 pub mod looking;
 pub mod mishaps;
 pub mod model;
@@ -23,6 +24,7 @@ pub mod standby;
 pub mod switch;
 mod terminal;
 pub mod traces;
+pub mod workload;
 
 pub use consumer::{Event, Extent, consume, extent, latest_by_key, records};
 pub use expected::{fits_80_columns, is_as_expected};

@@ -341,3 +341,35 @@ async fn without_the_key_of_protection_another_one_stands_in() {
     assert!(email(without).contains("pii:") && email(with) != email(without));
     scenario.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_product_that_returns_it_foretells_what_a_run_makes_of_its_subjects() {
+    let scenario = Scenario::new(TABLE).await;
+    scenario.write("products/accounts.yaml", PRODUCT);
+    let others = PRODUCT.replace("accounts.v1", "others.v1");
+    scenario.write("products/others.yaml", &others);
+    assert!(Gateway::streaming(&scenario).await.stop().await.success());
+    let retired = PRODUCT.replace("status: active", "status: retired");
+    scenario.write("products/accounts.yaml", &retired);
+    let gateway = Gateway::streaming(&scenario).await;
+    // What is noted of the retired one goes with the next commit.
+    run(&scenario.db, "INSERT INTO acct VALUES (1, 1, 'x')").await;
+    scenario.events("others.v1", 1).await;
+    assert!(gateway.stop().await.success());
+    // It returns with keys that no subject stands for, though it was published before.
+    scenario.write(
+        "products/accounts.yaml",
+        &format!("{PRODUCT}key_format: avro\n"),
+    );
+    let (said, code) = dry_run(&scenario, &[&scenario.topic("accounts.v1")]).await;
+    assert_eq!(code, 1, "{said}");
+    let schemas = said["products"][0]["schemas"].as_array().unwrap();
+    let of_key = schemas.iter().find(|s| {
+        let subject = s["subject"].as_str().unwrap();
+        subject.ends_with("-key")
+    });
+    assert_eq!(of_key.unwrap()["verdict"], "refused", "{said}");
+    let mut gateway = Gateway::start(&scenario);
+    gateway.refuses(68, codes(&said)[0]).await;
+    scenario.close().await;
+}

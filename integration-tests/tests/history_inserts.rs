@@ -459,3 +459,70 @@ fn fixtures_hold_rows_that_were_there_to_what_the_file_says() {
     assert!(said.contains("tells nothing of rows that were"), "{said}");
     onramp_integration_tests::fits_80_columns(&said);
 }
+
+/// Of several tables each is read once, and rows of one key in two of them are two rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rows_of_several_tables_are_told_once_each_table_in_its_time() {
+    let named = |name: &str| TABLE.replace("acct (", &format!("{name} ("));
+    let old = named("acct_old");
+    let scenario = Scenario::new(&format!("{TABLE}{old}")).await;
+    let over = |tables: &str| {
+        let source = format!("source: {{ tables: [{tables}] }}");
+        let facts = FACTS.replace("source: { table: public.acct }", &source);
+        format!("{facts}on_mapping_change: keep\n")
+    };
+    scenario.write("products/life.yaml", &over("public.acct, public.acct_old"));
+    const ROWS: usize = 3_000;
+    let fill = format!(
+        "INSERT INTO acct SELECT n, -n, NULL FROM generate_series(1, {ROWS}) n; \
+         INSERT INTO acct_old SELECT n, n, NULL FROM generate_series(1, 20) n"
+    );
+    run(&scenario.db, &fill).await;
+    let small = "snapshot: { readers: 1, chunk_rows: 3 }\n";
+    scenario.write("onramp.yaml", &scenario.gateway_file(small));
+    let gateway = Gateway::reading(&scenario).await;
+    // Of the table that is read, and of the one that is read next.
+    let live = "INSERT INTO acct VALUES (3001, 500); INSERT INTO acct_old VALUES (21, 501)";
+    run(&scenario.db, live).await;
+    until("some rows", Duration::from_secs(60), async || {
+        told(&scenario).await.len() >= 20
+    })
+    .await;
+    gateway.kill();
+    let half = told(&scenario).await.len();
+    assert!(half < ROWS, "it is in its midst: {half}");
+    // Another table comes in the midst of it.
+    run(&scenario.db, &named("acct_new")).await;
+    run(&scenario.db, "INSERT INTO acct_new VALUES (7, 700)").await;
+    let three = "public.acct, public.acct_old, public.acct_new";
+    scenario.write("products/life.yaml", &over(three));
+    let gateway = Gateway::reading(&scenario).await;
+    done(&scenario, "account-life.v1").await;
+    let count = ROWS + 20 + 1 + 2;
+    let events = scenario.events("account-life.v1", count).await;
+    assert_eq!(events.len(), count, "each once");
+    let of = |key: &str| {
+        let of_key = events.iter().filter(|e| e.key == key);
+        let mut all: Vec<_> = of_key.map(|e| (is_history(e), fact(e).1)).collect();
+        all.sort_unstable();
+        all
+    };
+    let seven = [-7, 7, 700].map(|version| (true, Some(version)));
+    assert_eq!(of("7"), seven);
+    assert_eq!(of("21"), [(false, Some(501)), (true, Some(-21))]);
+    assert_eq!(of("3001"), [(false, Some(500))]);
+    assert!(gateway.stop().await.success());
+    // And one when all are read.
+    run(&scenario.db, &named("acct_last")).await;
+    run(&scenario.db, "INSERT INTO acct_last VALUES (30, 30)").await;
+    scenario.write(
+        "products/life.yaml",
+        &over(&format!("{three}, public.acct_last")),
+    );
+    let gateway = Gateway::streaming(&scenario).await;
+    run(&scenario.db, "INSERT INTO acct_last VALUES (31, 31)").await;
+    let events = scenario.events("account-life.v1", count + 2).await;
+    assert_eq!(events.len(), count + 2, "the others' are not told again");
+    assert!(gateway.stop().await.success());
+    scenario.close().await;
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use onramp_integration_tests::history::{Dice, History, PRODUCT, TABLE};
-use onramp_integration_tests::{Gateway, Scenario, consume, mishaps, until};
+use onramp_integration_tests::{Gateway, Scenario, consume, kinds, mishaps, until};
 
 /// A quarter of them cut the connection, the others kill the process.
 const MISHAPS: u64 = 40;
@@ -11,6 +11,11 @@ const MISHAPS: u64 = 40;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_gateway_publishes_nothing_twice_and_loses_nothing() {
     mishaps::run(20_260_101, MISHAPS).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entity_facts_and_an_outbox_tell_the_same_transactions_once_whatever_is_killed() {
+    kinds::run(20_260_102, MISHAPS).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -310,79 +310,6 @@ events:
     scenario.close().await;
 }
 
-const MESSAGES: &str = r#"
-product: DOMAIN.order-events.v1
-status: active
-owner: { team: orders, contact: orders@shop.test }
-description: What happens to orders.
-kind: outbox
-on_error: quarantine
-source: { message_prefix: orders. }
-columns: { id: meta.id, type: meta.type, key: order, payload: data, timestamp: meta.at, headers: { traceparent: meta.trace } }
-events:
-  OrderCancelled:
-    payload: json
-    fields:
-      order_id: { type: long }
-      by:       { type: record, fields: { name: { type: string } } }
-      shop:     { type: string, from: content, at: shop, optional: true }
-"#;
-
-fn message(transactional: bool, order: i64) -> String {
-    format!(
-        "SELECT pg_logical_emit_message({transactional}, 'orders.cancelled', '{{\"order\": {order}, \"shop\": \"York\", \
-         \"meta\": {{\"id\": \"m{order}\", \"type\": \"OrderCancelled\", \"at\": 1767323045678, \"trace\": \"00-1\"}}, \
-         \"data\": {{\"order_id\": {order}, \"by\": {{\"name\": \"Al\"}}}}}}');"
-    )
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_logs_own_messages_are_events_where_a_transaction_holds_them() {
-    let scenario = Scenario::new(SCHEMA).await;
-    scenario.write("products/events.yaml", MESSAGES);
-    let mut gateway = Gateway::reading(&scenario).await;
-    sql(&scenario, &message(true, 1)).await;
-    sql(&scenario, &format!("BEGIN; {} ROLLBACK", message(true, 2))).await;
-    sql(
-        &scenario,
-        "SELECT pg_logical_emit_message(true, 'users.', 'x'); \
-         SELECT pg_logical_emit_message(true, 'orders.', 'no JSON'); \
-         SELECT pg_logical_emit_message(false, 'users.', 'x')",
-    )
-    .await;
-    gateway.kill();
-    gateway = Gateway::reading(&scenario).await;
-    sql(
-        &scenario,
-        &format!("BEGIN; {} {} COMMIT", message(true, 3), message(true, 4)),
-    )
-    .await;
-    let told = events(&scenario, 3).await;
-    let mut keys: Vec<&str> = told.iter().map(|e| e.key.as_str()).collect();
-    keys.sort_unstable();
-    assert_eq!(keys, ["1", "3", "4"]);
-    let first = told.iter().find(|e| e.key == "1").expect("it is there");
-    assert_eq!(
-        first.value,
-        Some(json!({ "order_id": 1, "by": { "name": "Al" }, "shop": "York" }))
-    );
-    assert_eq!(first.timestamp_ms, 1_767_323_045_678);
-    assert_eq!(first.headers["onramp_event_id"], "m1");
-    assert_eq!(first.headers["traceparent"], "00-1");
-    let topic = scenario.topic("order-events.v1.quarantine");
-    until("the quarantine", Duration::from_secs(60), async || {
-        let kept = records(&scenario.servers, &topic).await;
-        kept.len() == 1 && kept[0].1.contains("ONR-335")
-    })
-    .await;
-    // One that no transaction holds stops the gateway, before it is lost or told for nothing.
-    sql(&scenario, &message(false, 5)).await;
-    assert!(!gateway.ended().await.success());
-    assert!(gateway.output().contains("ONR-462"), "{}", gateway.output());
-    assert_eq!(events(&scenario, 3).await.len(), 3);
-    scenario.close().await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_gateway_publishes_each_event_once_beside_an_entity() {
     let scenario = shop("").await;
@@ -503,9 +430,5 @@ async fn rows_that_were_there_are_told_where_the_file_asks_and_each_once() {
         }
     }
     assert!(gateway.stop().await.success());
-    // Messages have none.
-    let messages = format!("{MESSAGES}history: insert\n");
-    scenario.write("products/events.yaml", &messages);
-    let _ = Gateway::start(&scenario).refuses(64, "ONR-109").await;
     scenario.close().await;
 }

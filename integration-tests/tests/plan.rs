@@ -347,3 +347,23 @@ async fn a_run_that_is_killed_while_its_slot_waits_is_no_lost_log() {
     assert!(second.stop().await.success());
     scenario.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sample_is_read_as_a_run_reads_it() {
+    let scenario = Scenario::new(TABLE).await;
+    let product = format!("{PRODUCT}on_error: quarantine\n");
+    scenario.write("products/accounts.yaml", &product);
+    let small = scenario.gateway_file("limits: { row: 64KiB }\n");
+    scenario.write("onramp.yaml", &small);
+    // Too large for an event, and the mapping says what becomes of it.
+    let sql = "INSERT INTO acct VALUES (1, 1, repeat('x', 200000)), (2, 1, 'y')";
+    scenario.db.batch_execute(sql).await.expect("rows");
+    let (said, code) = planned(&scenario);
+    assert_eq!((codes(&said), code), (vec![], 0));
+    assert_eq!(said["products"][0]["reads"]["rows"], 2);
+    let mut gateway = with_plan(&scenario, &hash(&said));
+    gateway.wait_ready("streaming").await;
+    gateway.wait_history().await;
+    assert!(gateway.stop().await.success());
+    scenario.close().await;
+}

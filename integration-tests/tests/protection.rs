@@ -245,6 +245,21 @@ async fn a_short_secret_encrypts_nothing_and_a_pseudonym_under_one_is_warned_of(
     assert!(said.contains("WARN") && said.contains("ONR-341"), "{said}");
     assert!(!said.contains("fifteen-bytes-0"), "{said}");
     assert!(gateway.stop().await.success());
+    // A start that insists on a plan reads the keys once, as every other.
+    let config = scenario.config().display().to_string();
+    let mut plan = Command::new(binary());
+    plan.args(["plan", "--format", "json", "--config", &config])
+        .env("TEST_DB_PASSWORD", "onramp")
+        .env("TEST_PII_KEY", "fifteen-bytes-0");
+    let planned: Value = serde_json::from_slice(&fed(plan, &[]).stdout).unwrap();
+    let mut gateway = Gateway::start_with(&scenario, |command| {
+        command.envs(SECRETS).env("TEST_PII_KEY", "fifteen-bytes-0");
+        command.args(["--plan", planned["plan"].as_str().unwrap()]);
+    });
+    gateway.wait_ready("streaming").await;
+    let said = gateway.output();
+    assert_eq!(said.matches("ONR-341").count(), 1, "{said}");
+    assert!(gateway.stop().await.success());
     scenario.close().await;
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, header};
-use onramp_connector::Ident;
 use onramp_finding::codes::running;
 use onramp_finding::{Finding, Place, Severity, SourceFile, Span};
 use onramp_language::{Product, Spanned};
@@ -12,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Desk, not_now};
+use crate::run::sources;
 
 /// What findings inside a condition name as their file.
 pub(crate) const WHERE: &str = "where";
@@ -105,18 +105,30 @@ pub(super) async fn check(desk: &Desk, order: &Order) -> Vec<Finding> {
             .of_product(order.product.clone());
         return vec![finding];
     }
-    let (schema, table) = product.table.value.clone();
-    match desk.connector.describe(&[Ident { schema, table }]).await {
-        Ok(described) => match described.first() {
-            Some(table) => {
-                let (product, file) = narrowed(product, filter);
-                inside(onramp_translator::check(&product, table), &file)
+    let asked = async {
+        let (found, _) = sources::found(&desk.gateway, desk.connector.as_ref()).await?;
+        let product = found
+            .products
+            .into_iter()
+            .find(|p| p.name.value == product.name.value);
+        let tables = product.map_or_else(Vec::new, |p| sources::idents(&p));
+        desk.connector.describe(&tables).await
+    };
+    match asked.await {
+        Ok(described) if described.is_empty() => vec![
+            refused(format!("the table of {} is gone", order.product))
+                .remedy("look at the source: the stream stops when it meets the change"),
+        ],
+        Ok(described) => {
+            let (product, file) = narrowed(product, filter);
+            let mut findings: Vec<Finding> = Vec::new();
+            for table in &described {
+                let found = inside(onramp_translator::check(&product, table), &file);
+                let new = found.into_iter().filter(|f| !findings.contains(f));
+                findings.extend(new.collect::<Vec<_>>());
             }
-            None => vec![
-                refused(format!("the table of {} is gone", order.product))
-                    .remedy("look at the source: the stream stops when it meets the change"),
-            ],
-        },
+            findings
+        }
         Err(failure) if failure.retry => {
             vec![not_now(
                 "the source cannot be asked what the table looks like",

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use onramp_finding::codes::{files, protection, running};
 use onramp_finding::{Code, Finding, Kind, Place};
-use onramp_language::{Field, Product, Secret, Shape};
+use onramp_language::{Field, Product, Secret, Shape, is_a_key_name};
 use onramp_translator::{FieldCipher, LEAST_SECRET_BYTES};
 use serde_json::{Map, Value, json};
 
@@ -56,7 +56,7 @@ fn key(text: &str) -> Result<(String, Secret), Box<Finding>> {
         _ => None,
     };
     text.split_once('=')
-        .filter(|(name, _)| is_a_name(name))
+        .filter(|(name, _)| is_a_key_name(name))
         .and_then(|(name, place)| Some((name.to_owned(), secret(place)?)))
         .ok_or_else(|| {
             let place = Place::Setting("--key".to_owned());
@@ -199,8 +199,11 @@ impl<'a> Ring<'a> {
             refused(&protection::NOT_DECRYPTED, message)
         };
         let line = std::str::from_utf8(line).map_err(|_| not_read())?;
+        // What is called otherwise may be anybody's value, and is not told.
         let name = FieldCipher::parts(line).map(|(name, _)| name);
-        let name = name.filter(|name| is_a_name(name)).ok_or_else(not_read)?;
+        let name = name
+            .filter(|name| is_a_key_name(name))
+            .ok_or_else(not_read)?;
         match self.cipher(name).map_err(Refused::Key)? {
             None => {
                 let message = format!("the value is encrypted under {name}, which is not there");
@@ -209,15 +212,6 @@ impl<'a> Ring<'a> {
             Some(cipher) => cipher.decrypt(line).map(Some).ok_or_else(not_read),
         }
     }
-}
-
-/// Whether a key may be called so: what is called otherwise may be anybody's value, and is not told.
-fn is_a_name(text: &str) -> bool {
-    text.len() <= 64
-        && text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
 enum Refused {

@@ -7,6 +7,7 @@ use serde_json::Map;
 
 use super::files::Files;
 use super::report::{self, Report};
+use crate::run::protection;
 use crate::{operate, plan, terminal};
 
 /// Tells what `run` would create, alter or refuse, and changes nothing.
@@ -46,7 +47,8 @@ fn planned(report: Report, reading: &Reading, gateway: &Gateway) -> ExitCode {
         Err(failure) => return report::failed(report.format, &failure),
     };
     let shown = terminal::Progress::default();
-    let mut plan = runtime.block_on(plan::look(gateway, true, Some(&shown)));
+    let keys = protection::preflight(gateway);
+    let mut plan = runtime.block_on(plan::look(gateway, keys, true, Some(&shown)));
     shown.clear();
     plan.findings.splice(0..0, reading.findings.clone());
     let text = plan.text(terminal::width());

@@ -9,13 +9,16 @@ use onramp_connector::{Batch, Change, Item, Operation, TableDescription};
 use onramp_event::{Arena, Record, RouteId};
 use onramp_finding::{Failure, Kind, Place};
 use onramp_language::{Gateway, KeyFormat, Product};
-use onramp_translator::{Encoding, Examiner, Mapped, RowFault, Stopped, TableMapping, Translator};
+use onramp_translator::{
+    Encoding, Examiner, Mapped, RowFault, RowLimits, Stopped, TableMapping, Translator,
+};
 use serde_json::Value;
 
 use super::fields::{FieldInfo, flat};
 use super::profile::FieldProfile;
 use super::tally::{KEY_CHARS, SAMPLES, Sample, Tally};
 use crate::read_back::{self, FRAME};
+use crate::run::attempt::row_limits;
 use crate::run::contracts::{header_bytes, route, types};
 
 /// An arena that holds this much is emptied.
@@ -34,7 +37,7 @@ pub(super) struct Looked {
     value_schemas: Vec<Option<Schema>>,
     key_schema: Option<Schema>,
     keys: Vec<(String, Vec<u8>)>,
-    row_bytes: usize,
+    limits: RowLimits,
     /// Whether raw values may be shown.
     show_rows: bool,
 }
@@ -85,7 +88,7 @@ impl Looked {
                 .and_then(|schema| Schema::parse_str(schema).ok()),
             product,
             keys: keys.to_vec(),
-            row_bytes: gateway.limits.row,
+            limits: row_limits(gateway),
             show_rows,
         }
     }
@@ -165,7 +168,7 @@ impl Judge {
     pub(super) fn new(looked: Arc<Looked>, reads_all_back: bool) -> Judge {
         let mapping = vec![looked.mapping.clone()];
         Judge {
-            translator: Translator::new(mapping, looked.keys.clone(), looked.row_bytes),
+            translator: Translator::new(mapping, looked.keys.clone(), looked.limits),
             looked,
             examiner: None,
             arena: Arena::default(),
@@ -274,7 +277,11 @@ impl Judge {
     /// Takes the events out of the arena.
     fn events(&mut self, batch: &Batch, item: usize) {
         let arena = std::mem::take(&mut self.arena);
+        let moves = self.looked.product.tables.moves;
         for record in &arena.records {
+            if moves && record.value.is_some() {
+                self.tally.keys.note(arena.slice(record.key));
+            }
             match record.value {
                 None => self.tally.tombstones += 1,
                 Some(value) => {

@@ -7,14 +7,14 @@ use std::time::Instant;
 use onramp_connector::Connector;
 use onramp_finding::codes::dry_run as codes;
 use onramp_finding::{Failure, Finding, Kind};
-use onramp_language::Gateway;
+use onramp_language::{Gateway, Product};
 
 use super::judge::Looked;
 use super::rows::{self, Far, Parts, Rows, Table};
 use super::tally::{Group, Tally};
 use super::{Outcome, ProductSeen, RowsSeen, Seen, Wishes};
-use super::{follow, preflight, schemas};
-use crate::run::instance;
+use super::{follow, keys, preflight, schemas};
+use crate::run::{instance, sources};
 use crate::terminal::{Progress, grouped};
 
 /// A dry run under way.
@@ -35,15 +35,10 @@ impl<'g> Look<'g> {
         connector: Arc<dyn Connector>,
         wishes: &'g Wishes,
     ) -> Self {
-        let products = gateway.products.iter().map(|product| ProductSeen {
-            name: product.name.value.to_string(),
-            status: product.status.word(),
-            table: crate::run::contracts::ident(product).to_string(),
-            looked: None,
-            rows: None,
-            changes: None,
-            schemas: Vec::new(),
-        });
+        let products = gateway
+            .products
+            .iter()
+            .map(|product| seen_of(product, product.tables.words()));
         let seen = Seen {
             gateway: gateway.name.value.clone(),
             source: false,
@@ -73,6 +68,7 @@ impl<'g> Look<'g> {
             self.follow().await;
         }
         self.judge();
+        self.doubled();
         self.progress.clear();
         self.outcome()
     }
@@ -124,8 +120,10 @@ impl<'g> Look<'g> {
             Ok(schemas) => {
                 self.findings.extend(schemas.findings);
                 self.seen.unproven.extend(schemas.unproven);
-                for (product, (_, of)) in self.seen.products.iter_mut().zip(schemas.of) {
-                    product.schemas = of;
+                for (name, of) in schemas.of {
+                    if let Some(product) = self.seen.product(&name) {
+                        product.schemas = of;
+                    }
                 }
             }
             Err(failure) => self.failed(failure, true),
@@ -136,17 +134,23 @@ impl<'g> Look<'g> {
     fn looked(&mut self, source: preflight::Source) {
         self.findings.extend(source.findings);
         let keys = self.keys();
-        let pairs = self.gateway.products.iter().zip(&mut self.seen.products);
-        for (product, seen) in pairs {
-            let ident = crate::run::contracts::ident(product);
-            let table = source.tables.iter().find(|t| t.name == ident);
-            let Some(table) = table.filter(|_| !source.unfit.contains(&seen.name)) else {
-                continue;
-            };
-            let show_rows = self.wishes.show_rows;
-            let looked = Looked::new(self.gateway, product, table, &keys, show_rows);
-            seen.looked = Some(Arc::new(looked));
+        let mut all = Vec::new();
+        for product in &source.gateway.products {
+            let tables = sources::of(product, &source.tables);
+            if tables.is_empty() {
+                all.push(seen_of(product, product.tables.words()));
+            }
+            for table in tables {
+                let mut seen = seen_of(product, table.name.to_string());
+                if !source.unfit.contains(&seen.name) {
+                    let show_rows = self.wishes.show_rows;
+                    let looked = Looked::new(&source.gateway, product, table, &keys, show_rows);
+                    seen.looked = Some(Arc::new(looked));
+                }
+                all.push(seen);
+            }
         }
+        self.seen.products = all;
     }
 
     /// The keys of protection. Whoever looks need not be trusted with them: another one stands in for
@@ -201,7 +205,7 @@ impl<'g> Look<'g> {
             match self.read(&parts, &table).await {
                 Ok(read) => {
                     for (looked, tally) in table.looked.iter().zip(read.tallies) {
-                        if let Some(product) = self.seen.product(&looked.name) {
+                        if let Some(product) = self.seen.of(looked) {
                             product.rows = Some(RowsSeen {
                                 tally,
                                 about: read.about,
@@ -271,7 +275,7 @@ impl<'g> Look<'g> {
                 self.findings.append(&mut followed.findings);
                 let tallies = std::mem::take(&mut followed.tallies);
                 for (looked, tally) in looked.iter().zip(tallies) {
-                    if let Some(product) = self.seen.product(&looked.name) {
+                    if let Some(product) = self.seen.of(looked) {
                         product.changes = Some(tally);
                     }
                 }
@@ -335,6 +339,34 @@ impl<'g> Look<'g> {
         self.seen.unproven.retain(|text| said.insert(text.clone()));
     }
 
+    /// Keys that stand in two tables of a product whose rows move from one to the other.
+    fn doubled(&mut self) {
+        for product in &self.gateway.products {
+            let name = product.name.to_string();
+            let of = self.seen.products.iter().filter(|p| p.name == name);
+            let read = of.filter_map(|p| Some((p.table.as_str(), &p.rows.as_ref()?.tally.keys)));
+            let (tables, all): (Vec<_>, Vec<_>) = read.unzip();
+            let Some(found) = keys::doubled(all.iter().copied()) else {
+                continue;
+            };
+            let part = match found.one_of {
+                1 => String::new(),
+                n => format!(", of the one in {n} that was looked at"),
+            };
+            let message = format!(
+                "{} of {name} stand in two tables{part}, the first of them in {} and {}",
+                format_args!("{} key(s)", grouped(found.keys)),
+                tables[found.tables.0],
+                tables[found.tables.1],
+            );
+            let code = &onramp_finding::codes::mapping::KEY_IN_TWO_TABLES;
+            let finding = Finding::error(code, product.tables.place(), message)
+                .because(code.reason)
+                .remedy("delete the rows that are copies; where a key may stand in both, make table.name a part of the key");
+            self.findings.push(finding.of_product(name));
+        }
+    }
+
     fn outcome(self) -> Outcome {
         // What a mapping's check warns of, its compiling does once more.
         let mut findings: Vec<Finding> = Vec::new();
@@ -348,6 +380,19 @@ impl<'g> Look<'g> {
             out_of_reach: self.out_of_reach.first().copied(),
             seen: self.seen,
         }
+    }
+}
+
+/// A product of which nothing is known yet.
+fn seen_of(product: &Product, table: String) -> ProductSeen {
+    ProductSeen {
+        name: product.name.value.to_string(),
+        status: product.status.word(),
+        table,
+        looked: None,
+        rows: None,
+        changes: None,
+        schemas: Vec::new(),
     }
 }
 

@@ -16,6 +16,7 @@ mod diff;
 mod fields;
 mod follow;
 mod judge;
+mod keys;
 mod look;
 mod machine;
 mod planned;
@@ -86,12 +87,20 @@ struct Seen {
 }
 
 impl Seen {
+    /// The first table of a product.
     fn product(&mut self, name: &str) -> Option<&mut ProductSeen> {
         self.products.iter_mut().find(|p| p.name == name)
     }
+
+    /// A product's table.
+    fn of(&mut self, looked: &Looked) -> Option<&mut ProductSeen> {
+        let table = looked.mapping.table.name.to_string();
+        let mut all = self.products.iter_mut();
+        all.find(|p| p.name == looked.name && p.table == table)
+    }
 }
 
-/// What was seen of one product.
+/// What was seen of one product, of one of its tables where it has several.
 struct ProductSeen {
     name: String,
     status: &'static str,

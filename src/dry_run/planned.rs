@@ -4,7 +4,7 @@ use onramp_finding::Finding;
 use onramp_language::Gateway;
 use serde_json::Value;
 
-use crate::run::products;
+use crate::run::{products, protection};
 use crate::{plan, terminal};
 
 /// A plan as it is printed.
@@ -22,7 +22,7 @@ pub(super) async fn planned(gateway: &Gateway, known: &mut Vec<Finding>) -> Opti
         return None;
     }
     let shown = terminal::Progress::default();
-    let plan = plan::look(gateway, false, Some(&shown)).await;
+    let plan = plan::look(gateway, protection::preflight(gateway), false, Some(&shown)).await;
     shown.clear();
     for finding in &plan.findings {
         if !known.contains(finding) {

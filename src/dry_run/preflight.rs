@@ -5,7 +5,7 @@ use onramp_finding::{Failure, Finding, Severity};
 use onramp_language::Gateway;
 use onramp_publisher::progress::{ProductStatus, Progress};
 
-use crate::run::{contracts, requests};
+use crate::run::{contracts, requests, sources};
 
 /// Where progress cannot be read.
 pub(super) const BEFORE_UNKNOWN: &str = "whether the products were published before: Kafka is out of reach, and they are looked at as \
@@ -13,6 +13,8 @@ pub(super) const BEFORE_UNKNOWN: &str = "whether the products were published bef
 
 /// What the source shows.
 pub(super) struct Source {
+    /// The files, with the tables that their patterns mean.
+    pub(super) gateway: Gateway,
     pub(super) tables: Vec<TableDescription>,
     /// Products whose mapping does not fit their table.
     pub(super) unfit: Vec<String>,
@@ -57,6 +59,8 @@ pub(super) async fn source(
     connector: &dyn Connector,
     progress: Option<&Progress>,
 ) -> Result<Source, Failure> {
+    let (found, unfound) = sources::found(gateway, connector).await?;
+    let gateway = &found;
     let tables = connector.describe(&requests::idents(gateway)).await?;
     let wanted = requests::tables(gateway, &tables, progress);
     let request = requests::request(&wanted, progress);
@@ -65,7 +69,9 @@ pub(super) async fn source(
     let errors = mapping.iter().filter(|f| f.severity == Severity::Error);
     let unfit = errors.filter_map(|f| f.product.clone()).collect();
     findings.extend(mapping);
+    findings.extend(unfound);
     Ok(Source {
+        gateway: found,
         tables,
         unfit,
         findings,

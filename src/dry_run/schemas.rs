@@ -2,7 +2,7 @@
 
 use onramp_finding::{Failure, Finding};
 use onramp_language::{Gateway, Product};
-use onramp_publisher::progress::{ProductStatus, Progress};
+use onramp_publisher::progress::Progress;
 use onramp_registry::{Foreseen, RegistryClient, foresee};
 use serde::Serialize;
 
@@ -51,8 +51,8 @@ pub(super) async fn look(
     for product in products {
         let name = product.name.value.to_string();
         let contract = onramp_translator::contract(product);
+        // As a run has it: what was retired was published before, too.
         let state = progress.and_then(|p| p.products.get(&name));
-        let state = state.filter(|state| state.status == ProductStatus::Active);
         let mut told = Vec::new();
         for (subject, schema, before) in subjects(&name, contract, state) {
             let level = level(product.compatibility);

@@ -4,6 +4,7 @@ use onramp_finding::Code;
 use onramp_translator::RowFault;
 use serde_json::Value;
 
+use super::keys::Keys;
 use super::profile::FieldProfile;
 
 /// So many events are shown.
@@ -62,6 +63,8 @@ pub(super) struct Tally {
     pub(super) groups: Vec<Group>,
     pub(super) samples: Vec<Sample>,
     pub(super) fields: Vec<FieldProfile>,
+    /// Where rows may move between tables: which keys stand in this one.
+    pub(super) keys: Keys,
 }
 
 impl Tally {
@@ -114,6 +117,7 @@ impl Tally {
             own.keys.extend(group.keys);
             own.keys.truncate(KEYS);
         }
+        self.keys.add(other.keys);
         self.samples.extend(other.samples);
         self.samples.truncate(SAMPLES);
         if self.fields.len() < other.fields.len() {

@@ -12,7 +12,7 @@ use onramp_language::Gateway;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::run::{contracts, products, settings};
+use crate::run::{contracts, products, settings, sources};
 
 /// What is hashed.
 pub(super) struct End<'a> {
@@ -57,23 +57,23 @@ impl End<'_> {
 
     fn product(&self, product: &onramp_language::Product) -> Value {
         let contract = onramp_translator::contract(product);
-        let table = contracts::ident(product);
-        let found = self.described.iter().find(|t| t.name == table);
-        let columns: Vec<_> = found.map_or_else(Vec::new, |table| {
-            let read = onramp_translator::columns(product, table);
-            let columns = table.columns.iter().filter(|c| read.contains(&c.name));
-            columns
-                .map(|c| (&c.name, &c.type_name, c.nullable))
-                .collect()
-        });
+        let tables = sources::of(product, self.described);
+        let tables: Vec<_> = tables
+            .into_iter()
+            .map(|table| {
+                let read = onramp_translator::columns(product, table);
+                let columns = table.columns.iter().filter(|c| read.contains(&c.name));
+                let columns = columns.map(|c| (&c.name, &c.type_name, c.nullable));
+                (table.name.to_string(), columns.collect::<Vec<_>>())
+            })
+            .collect();
         let mut hashed = json!({
             "name": product.name.value.to_string(),
-            "table": table.to_string(),
+            "tables": tables,
             "contract": contract.contract_hash,
             "mapping": contract.mapping_hash,
             "level": contracts::level(product.compatibility).to_string(),
             "on_mapping_change": product.on_mapping_change.map(|how| format!("{how:?}")),
-            "columns": columns,
         });
         if product.tells_rows() {
             hashed["history"] = "insert".into();

@@ -4,9 +4,15 @@ use onramp_finding::codes::running;
 use onramp_finding::{Failure, Finding, Kind, Place};
 use onramp_language::Gateway;
 
+use crate::run::protection;
+
 /// Refuses where a run would end elsewhere than the plan of this hash. Before anything is created.
-pub(crate) async fn insist(gateway: &Gateway, hash: &str) -> Result<(), Failure> {
-    let plan = super::look(gateway, false, None).await;
+pub(crate) async fn insist(
+    gateway: &Gateway,
+    keys: &protection::Keys,
+    hash: &str,
+) -> Result<(), Failure> {
+    let plan = super::look(gateway, Ok(keys.clone()), false, None).await;
     if let Some(unasked) = plan.out_of_reach {
         return Err(Failure {
             retry: unasked.retry,

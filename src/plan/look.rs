@@ -12,31 +12,41 @@ use onramp_registry::{Foreseen, Foresight, RegistryClient, foresee};
 
 use super::{Area, Does, Fate, Plan, PlannedProduct, Step, Unasked, hash, rows};
 use crate::run::history::decide::{Known, decide};
-use crate::run::{blocking, contracts, products, protection, requests, settings};
+use crate::run::{blocking, contracts, products, protection, requests, settings, sources};
 use crate::terminal;
 
 /// The name under which the source sees whoever looks.
 const INSTANCE: &str = "plan";
 
 /// Looks at everything, and says all that is wrong in one go: a server that cannot be asked keeps
-/// nobody from asking the others.
+/// nobody from asking the others. The keys of protection were read by whoever asks.
 pub(crate) async fn look(
     gateway: &Gateway,
+    keys: Result<protection::Keys, Failure>,
     sample: bool,
     shown: Option<&terminal::Progress>,
 ) -> Plan {
+    let instance = Instance(INSTANCE.into());
+    let connector: Arc<dyn Connector> =
+        Arc::new(Postgres::new(settings::source(gateway, &instance.0)));
+    // Out of reach it is asked once more for the rest, and that is told.
+    let (gateway, unfound) = sources::found(gateway, connector.as_ref())
+        .await
+        .unwrap_or_else(|_| (gateway.clone(), Vec::new()));
+    let gateway = &gateway;
     let mut look = Look {
         gateway,
+        connector,
         shown,
         plan: Plan {
             gateway: gateway.name.value.clone(),
+            findings: unfound,
             ..Plan::default()
         },
         seen: None,
         pinned: Vec::new(),
         keys: None,
     };
-    let keys = protection::preflight(gateway);
     look.keys = look.kept(keys);
     look.says("asking Kafka");
     let kafka = look.progress().await;
@@ -79,6 +89,7 @@ pub(super) struct Source {
 
 struct Look<'a> {
     gateway: &'a Gateway,
+    connector: Arc<dyn Connector>,
     shown: Option<&'a terminal::Progress>,
     plan: Plan,
     seen: Option<Progress>,
@@ -144,9 +155,7 @@ impl Look<'_> {
     }
 
     async fn source(&mut self) -> Option<Source> {
-        let instance = Instance(INSTANCE.into());
-        let names = settings::source(self.gateway, &instance.0);
-        let connector: Arc<dyn Connector> = Arc::new(Postgres::new(names));
+        let connector = self.connector.clone();
         let asked = connector.describe(&requests::idents(self.gateway)).await;
         let described = self.kept(asked)?;
         let tables = requests::tables(self.gateway, &described, self.seen.as_ref());

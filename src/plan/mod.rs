@@ -147,7 +147,7 @@ impl Fate {
 /// Rows that would be read.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rows {
-    pub(crate) table: Ident,
+    pub(crate) tables: Vec<Ident>,
     /// None where the source never counted them.
     pub(crate) rows: Option<u64>,
     pub(crate) bytes: u64,
@@ -193,7 +193,7 @@ impl Plan {
         let products = self.products.iter().map(|product| {
             let rows = product.rows.as_ref().map(|rows| {
                 json!({
-                    "table": rows.table.to_string(),
+                    "tables": rows.tables.iter().map(ToString::to_string).collect::<Vec<_>>(),
                     "rows": rows.rows,
                     "bytes": rows.bytes,
                     "seconds": rows.seconds,

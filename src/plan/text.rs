@@ -84,7 +84,10 @@ fn product(out: &mut String, planned: &PlannedProduct, columns: usize) {
 }
 
 fn expected(rows: &Rows) -> String {
-    let table = &rows.table;
+    let table = match &rows.tables[..] {
+        [table] => table.to_string(),
+        tables => format!("{} tables", tables.len()),
+    };
     let Some(count) = rows.rows else {
         return format!(
             "reads {table}, {}, whose rows the source never counted",

@@ -21,13 +21,13 @@ use onramp_language::{Gateway, Product};
 use onramp_postgres::Postgres;
 use onramp_publisher::progress::{self, PositionRecord};
 use onramp_publisher::{Kafka, Origin, Publisher, PublisherParts, WaitingProducer};
-use onramp_translator::Translator;
+use onramp_translator::{RowLimits, Translator};
 use tokio::sync::{mpsc, watch};
 
 use super::history::command::{Asked, Commands};
 use super::history::{self, History, Orders};
 use super::pending::{self, Pending};
-use super::{contracts, products, protection, pump, requests, settings};
+use super::{contracts, products, protection, pump, requests, settings, sources};
 use crate::health::{Board, Phase};
 use crate::plan;
 
@@ -51,6 +51,17 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// The same, about these files.
+    pub(super) fn of(&self, gateway: Gateway) -> Arc<Context> {
+        Arc::new(Context {
+            instance: self.instance.clone(),
+            gateway,
+            plan: None,
+            board: self.board.clone(),
+            commands: self.commands.clone(),
+        })
+    }
+
     /// The products whose changes are published.
     pub(super) fn published(&self) -> Vec<&Product> {
         products::published(&self.gateway)
@@ -185,7 +196,7 @@ async fn start(all: &Arc<Context>) -> Result<Option<Started>, Failure> {
     let keys = protection::preflight(gateway)?;
     if let Some(hash) = &context.plan {
         board.set(Phase::Starting("holding the plan against what is there"));
-        plan::insist(gateway, hash).await?;
+        plan::insist(gateway, &keys, hash).await?;
     }
 
     board.set(Phase::Starting("connecting to Kafka"));
@@ -208,11 +219,15 @@ async fn start(all: &Arc<Context>) -> Result<Option<Started>, Failure> {
         gateway,
         &context.instance.0,
     )));
+    let (found, unfound) = sources::found(gateway, connector.as_ref()).await?;
+    let all = &all.of(found);
+    let (context, gateway) = (all, &all.gateway);
     let mut described = connector.describe(&requests::idents(gateway)).await?;
     let tables = requests::tables(gateway, &described, seen.as_ref());
     let request = requests::request(&tables, seen.as_ref());
     let mut findings = connector.preflight(&request).await?;
     findings.extend(contracts::check_mappings(gateway, &described));
+    findings.extend(unfound);
     report(findings)?;
 
     board.set(Phase::Starting("preparing the source"));
@@ -231,7 +246,13 @@ async fn start(all: &Arc<Context>) -> Result<Option<Started>, Failure> {
         }
         Err(failure) => return Err(failure),
     };
-    let pending = Pending::new(context, connector.clone(), request, prepared.lacking);
+    let pending = Pending::new(
+        context,
+        connector.clone(),
+        request,
+        prepared.lacking,
+        seen.as_ref(),
+    );
     // From here on the attempt is about the others alone.
     let context = &pending.without(context);
     described.retain(|table| !pending.lacks(&table.name));
@@ -295,7 +316,7 @@ async fn start(all: &Arc<Context>) -> Result<Option<Started>, Failure> {
             board: board.clone(),
             mappings: plan.mappings.clone(),
             keys: plan.keys.clone(),
-            row_bytes: gateway.limits.row,
+            limits: row_limits(gateway),
             chunk_bytes: gateway.limits.chunk,
             changed_keys_bytes: gateway.limits.changed_keys,
             snapshot: gateway.snapshot,
@@ -338,7 +359,7 @@ async fn start(all: &Arc<Context>) -> Result<Option<Started>, Failure> {
     Ok(Some((
         Flow {
             connector,
-            translator: Translator::new(plan.mappings, plan.keys, gateway.limits.row),
+            translator: Translator::new(plan.mappings, plan.keys, row_limits(gateway)),
             publisher,
             arenas,
             back,
@@ -350,6 +371,14 @@ async fn start(all: &Arc<Context>) -> Result<Option<Started>, Failure> {
         stream,
         settled.and_then(|p| p.position),
     )))
+}
+
+/// A translator's bounds, by the file.
+pub(crate) fn row_limits(gateway: &Gateway) -> RowLimits {
+    RowLimits {
+        row_bytes: gateway.limits.row,
+        moved_keys_bytes: gateway.limits.moved_keys,
+    }
 }
 
 /// How long ago a source transaction committed, by this machine's clock.

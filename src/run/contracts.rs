@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use onramp_connector::{Ident, Position, TableDescription};
+use onramp_connector::{Position, TableDescription};
 use onramp_event::{EventType, Route, RouteId};
 use onramp_finding::codes::running;
 use onramp_finding::{Failure, Finding, Kind};
@@ -22,7 +22,7 @@ use onramp_translator::{
 
 use super::attempt::{Context, blocking};
 use super::history::decide::{Known, decide};
-use super::{products, protection, settings};
+use super::{products, protection, settings, sources};
 
 /// A product's contract, as registered.
 pub(super) struct Published {
@@ -60,28 +60,27 @@ impl Plan {
     }
 }
 
-/// A product's table.
-pub(crate) fn ident(product: &Product) -> Ident {
-    let (schema, table) = &product.table.value;
-    Ident {
-        schema: schema.clone(),
-        table: table.clone(),
-    }
+/// Every mapping against its tables, offline from Kafka and registry.
+pub(crate) fn check_mappings(gateway: &Gateway, described: &[TableDescription]) -> Vec<Finding> {
+    let published = products::published(gateway).into_iter();
+    published
+        .flat_map(|product| check_mapping(product, described))
+        .collect()
 }
 
-/// Every mapping against its table, offline from Kafka and registry.
-pub(crate) fn check_mappings(gateway: &Gateway, described: &[TableDescription]) -> Vec<Finding> {
-    products::published(gateway)
-        .into_iter()
-        .flat_map(|product| {
-            let table = ident(product);
-            let found = described.iter().find(|t| t.name == table);
-            // A table that is missing was found so by the source's own preflight.
-            found
-                .map(|table| onramp_translator::check(product, table))
-                .unwrap_or_default()
-        })
-        .collect()
+/// A product's mapping against each of its tables, and against all of them.
+pub(crate) fn check_mapping(product: &Product, described: &[TableDescription]) -> Vec<Finding> {
+    // A table that is missing was found so by the source's own preflight.
+    let tables = sources::of(product, described);
+    let mut findings: Vec<Finding> = Vec::new();
+    for table in &tables {
+        let found = onramp_translator::check(product, table).into_iter();
+        // What is said of the file is said of each of its tables.
+        let new: Vec<_> = found.filter(|f| !findings.contains(f)).collect();
+        findings.extend(new);
+    }
+    findings.extend(onramp_translator::check_union(product, &tables));
+    findings
 }
 
 /// Registers schemas, makes topics and claims them; in that order, so that a contract that is
@@ -275,6 +274,7 @@ pub(super) fn plan(
                 false => None,
             },
             event_schema_ids,
+            tables: sources::names(product),
             status: ProductStatus::Active,
             protection: protection::now(product, &keys, before.and_then(|b| b.protection.as_ref())),
         };
@@ -297,6 +297,10 @@ pub(super) fn plan(
             );
         }
         let changed = before.is_some_and(|b| b.mapping_hash != state.mapping_hash);
+        if !changed {
+            let gone = sources::gone(product, before);
+            refused.extend(gone.map(|f| f.of_product(name.clone())));
+        }
         let run = seen.and_then(|s| s.histories.get(&name));
         let known = Known {
             mapping_changed: changed,
@@ -357,9 +361,10 @@ pub(super) fn plan(
         };
         routes.push(route);
         routes.extend(quarantine);
-        let table = ident(product);
-        if let Some(mapping) = mappings.iter_mut().find(|m| m.table.name == table) {
-            mapping.products.push(mapped);
+        for mapping in &mut mappings {
+            if sources::reads(product, &mapping.table.name) {
+                mapping.products.push(mapped.clone());
+            }
         }
         pinned.push(published.topic);
     }

@@ -9,6 +9,7 @@
 pub(crate) mod attempt;
 pub(crate) mod contracts;
 pub(crate) mod history;
+mod newcomers;
 mod pending;
 pub(crate) mod products;
 pub(crate) mod protection;
@@ -17,6 +18,7 @@ mod recover;
 mod release;
 pub(crate) mod requests;
 pub(crate) mod settings;
+pub(crate) mod sources;
 
 use std::time::{Duration, Instant};
 

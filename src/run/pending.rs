@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 
 use onramp_connector::{Connector, Ident, Lacking, PrepareRequest, Prepared};
 use onramp_finding::Failure;
+use onramp_language::Product;
 use onramp_publisher::progress::{ProductStatus, Progress};
 use tokio::sync::watch;
 
 use super::attempt::Context;
-use super::{contracts, products};
+use super::newcomers::Newcomers;
+use super::{products, sources};
 use crate::cli::one_line;
 use crate::health::{Board, PendingShown};
 
@@ -54,11 +56,12 @@ pub(super) async fn prepare(
     }
 }
 
-/// The products that an attempt leaves out.
+/// The products that an attempt leaves out, and the tables that may come to those of several.
 pub(super) struct Pending {
     connector: Arc<dyn Connector>,
     request: PrepareRequest,
     waiting: Vec<Waiting>,
+    newcomers: Newcomers,
 }
 
 /// One table's wait.
@@ -87,9 +90,10 @@ impl Pending {
         connector: Arc<dyn Connector>,
         request: PrepareRequest,
         lacking: Vec<Lacking>,
+        seen: Option<&Progress>,
     ) -> Pending {
         let waiting = lacking.into_iter().map(|lacking| Waiting {
-            products: products_of(context, &lacking.table),
+            products: products_of(context, &lacking.table, seen),
             next: Instant::now() + pause(lacking.tries),
             lacking,
             refused: None,
@@ -99,6 +103,7 @@ impl Pending {
             connector,
             request,
             waiting: waiting.collect(),
+            newcomers: Newcomers::new(&context.gateway),
         };
         pending.tell(&context.board);
         pending
@@ -121,13 +126,19 @@ impl Pending {
         gateway.products = products
             .filter(|p| !left_out(p.name.value.to_string()))
             .collect();
-        Arc::new(Context {
-            instance: context.instance.clone(),
-            gateway,
-            plan: None,
-            board: context.board.clone(),
-            commands: context.commands.clone(),
-        })
+        // A union that was published before goes on with the tables that it had.
+        for product in &mut gateway.products {
+            let tables = &mut product.tables;
+            if tables.union {
+                let there = tables.read().into_iter();
+                let held = |(schema, table): &(String, String)| {
+                    let (schema, table) = (schema.clone(), table.clone());
+                    !self.lacks(&Ident { schema, table })
+                };
+                tables.found = Some(there.filter(held).collect());
+            }
+        }
+        context.of(gateway)
     }
 
     /// Whether the attempt must not go on with what it leaves out.
@@ -136,12 +147,16 @@ impl Pending {
         outdated(&self.waiting, &tables, settled)
     }
 
-    /// Tries until a table's changes are held, then says so and ends. Goes on for ever where
-    /// nothing is left out.
+    /// Tries until a table's changes are held, or another table has come to a union, then says so and
+    /// ends. Goes on for ever where nothing is left out and nothing can come.
     pub(super) async fn watch(mut self, board: Board, joined: watch::Sender<bool>) {
-        while let Some(next) = self.waiting.iter().map(|w| w.next).min() {
+        loop {
+            let waiting = self.waiting.iter().map(|w| w.next);
+            let Some(next) = waiting.chain(self.newcomers.next()).min() else {
+                break;
+            };
             tokio::time::sleep_until(next.into()).await;
-            if self.look().await {
+            if self.look().await || self.newcomers.came(self.connector.as_ref()).await {
                 // Nobody listens where the attempt has ended.
                 let _ = joined.send(true);
                 return;
@@ -186,7 +201,14 @@ impl Pending {
             let (table, why) = (&waiting.lacking.table, waiting.why());
             let products = waiting.products.join(", ");
             if waiting.told.is_due(&why, Instant::now()) {
-                tracing::warn!(%table, %products, %why, "a new table cannot be published yet: its products are left out, the others stream");
+                match products.is_empty() {
+                    true => {
+                        tracing::warn!(%table, %why, "a new table of a union cannot be published yet: the union's other tables stream")
+                    }
+                    false => {
+                        tracing::warn!(%table, %products, %why, "a new table cannot be published yet: its products are left out, the others stream")
+                    }
+                }
             }
             shown.extend(waiting.products.iter().map(|product| PendingShown {
                 product: product.clone(),
@@ -210,9 +232,15 @@ fn outdated(waiting: &[Waiting], lacking: &[&Ident], settled: Option<&Progress>)
     products_to_leave_out(waiting).iter().any(known) || lacking.iter().any(|t| !left_out(t))
 }
 
-fn products_of(context: &Context, table: &Ident) -> Vec<String> {
+/// The products that cannot be published without a table: all of it, but for a union that was published
+/// before the table came.
+fn products_of(context: &Context, table: &Ident, seen: Option<&Progress>) -> Vec<String> {
+    let goes_on = |p: &Product| {
+        let state = seen.and_then(|s| s.products.get(&p.name.value.to_string()));
+        p.tables.union && state.is_some_and(|s| s.status == ProductStatus::Active)
+    };
     let published = products::published(&context.gateway).into_iter();
-    let of_table = published.filter(|p| contracts::ident(p) == *table);
+    let of_table = published.filter(|p| sources::reads(p, table) && !goes_on(p));
     of_table.map(|p| p.name.value.to_string()).collect()
 }
 
@@ -298,6 +326,7 @@ mod tests {
                 key_schema_id: None,
                 value_schema_id: None,
                 event_schema_ids: Default::default(),
+                tables: Vec::new(),
                 status: ProductStatus::Active,
                 protection: None,
             };

@@ -7,9 +7,13 @@ use onramp_publisher::progress::{self, Progress};
 
 /// The products of a gateway whose changes are published.
 pub(crate) fn published(gateway: &Gateway) -> Vec<&Product> {
-    let published =
-        |p: &&Product| p.status.is_published() || (p.status == Status::Draft && gateway.drafts);
-    gateway.products.iter().filter(published).collect()
+    let products = gateway.products.iter();
+    products.filter(|p| is_published(gateway, p)).collect()
+}
+
+/// Whether a product's changes are published.
+pub(crate) fn is_published(gateway: &Gateway, product: &Product) -> bool {
+    product.status.is_published() || (product.status == Status::Draft && gateway.drafts)
 }
 
 /// Whether a run may go on from progress: no recovery is half done, and the files are as

@@ -25,7 +25,7 @@ use onramp_publisher::progress::{self, FORMAT, PositionRecord, ProductStatus, Pr
 use onramp_publisher::{Cause, GapRecord, HistoryRecord, Kafka, WaitingProducer, scan};
 
 use super::attempt::{SETTLE_DEADLINE, blocking};
-use super::{contracts, instance, products, requests, settings};
+use super::{contracts, instance, products, requests, settings, sources};
 
 /// What a start is refused for that this mends.
 const LOST: &[&Code] = &[
@@ -133,11 +133,16 @@ impl Recovery {
         let Some((position, progress)) = known else {
             return Err(nothing_lost("this gateway has published nothing yet"));
         };
-        let idents = requests::idents(&self.gateway);
+        let (gateway, unfound) = sources::found(&self.gateway, self.connector.as_ref()).await?;
+        if !unfound.is_empty() {
+            return Err(Failure::all(Kind::Source, unfound));
+        }
+        let gateway = &gateway;
+        let idents = requests::idents(gateway);
         let described = self.connector.describe(&idents).await?;
-        let tables = requests::tables(&self.gateway, &described, Some(&progress));
+        let tables = requests::tables(gateway, &described, Some(&progress));
         let request = requests::request(&tables, Some(&progress));
-        let lost = self.lost(&request, &described).await?;
+        let lost = self.lost(gateway, &request, &described).await?;
         let open = progress.gaps.iter().find(|(_, gap)| gap.open);
         let open = open.map(|(number, gap)| (*number, gap.clone()));
         if lost.is_empty() && open.is_none() {
@@ -158,11 +163,12 @@ impl Recovery {
     /// What a start would be refused for, where recovery mends all of it.
     async fn lost(
         &self,
+        gateway: &Gateway,
         request: &PrepareRequest,
         described: &[TableDescription],
     ) -> Result<Vec<Finding>, Failure> {
         let mut findings = self.connector.preflight(request).await?;
-        findings.extend(contracts::check_mappings(&self.gateway, described));
+        findings.extend(contracts::check_mappings(gateway, described));
         let (lost, mut others): (Vec<_>, Vec<_>) =
             findings.into_iter().partition(|f| LOST.contains(&f.code));
         others.retain(|f| f.severity == onramp_finding::Severity::Error);

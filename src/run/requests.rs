@@ -4,17 +4,18 @@ use onramp_connector::{
     Ident, Position, PrepareRequest, SourceIdentity, TableDescription, TableRequest,
 };
 use onramp_language::{Gateway, Product};
-use onramp_publisher::progress::{ProductStatus, Progress};
+use onramp_publisher::progress::{ProductState, ProductStatus, Progress};
 
-use super::{contracts, products};
+use super::{products, sources};
 
 /// The names of the tables that products map.
 pub(crate) fn idents(gateway: &Gateway) -> Vec<Ident> {
     let mut idents: Vec<Ident> = Vec::new();
     for product in products::published(gateway) {
-        let ident = contracts::ident(product);
-        if !idents.contains(&ident) {
-            idents.push(ident);
+        for ident in sources::idents(product) {
+            if !idents.contains(&ident) {
+                idents.push(ident);
+            }
         }
     }
     idents
@@ -30,7 +31,7 @@ pub(crate) fn tables(
     for ident in idents(gateway) {
         let of_table: Vec<&Product> = products::published(gateway)
             .into_iter()
-            .filter(|p| contracts::ident(p) == ident)
+            .filter(|p| sources::reads(p, &ident))
             .collect();
         let mut columns = Vec::new();
         if let Some(table) = described.iter().find(|t| t.name == ident) {
@@ -44,14 +45,18 @@ pub(crate) fn tables(
         // Nobody held the changes of one that was retired; it begins anew.
         let active = |p: &&Product| {
             let state = seen.and_then(|s| s.products.get(&p.name.value.to_string()));
-            state.is_some_and(|s| s.status == ProductStatus::Active)
+            // A table that came to a union since begins anew, too.
+            let read = |s: &ProductState| {
+                !p.tables.union || s.tables.is_empty() || s.tables.contains(&ident.to_string())
+            };
+            state.is_some_and(|s| s.status == ProductStatus::Active && read(s))
         };
         tables.push(TableRequest {
             published_before: of_table.iter().any(active),
-            table: ident,
             columns,
             products: of_table.iter().map(|p| p.name.value.to_string()).collect(),
             accept_left_out: of_table.iter().all(|p| p.accept_unchanged_toast),
+            table: ident,
         });
     }
     tables

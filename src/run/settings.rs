@@ -36,6 +36,7 @@ pub(super) fn read(secret: &Secret, setting: &str) -> Result<String, Failure> {
 pub(crate) fn source(gateway: &Gateway, instance: &str) -> Names {
     let source = &gateway.source;
     let ours = format!("onramp_{}", gateway.name.value);
+    let accepted = |word: &str| source.accept.iter().any(|a| a == word);
     Names {
         target: Target {
             host: source.host.clone(),
@@ -65,8 +66,9 @@ pub(crate) fn source(gateway: &Gateway, instance: &str) -> Names {
             .as_ref()
             .map_or_else(|| ours.clone(), |p| p.value.clone()),
         publication_by_dba: source.publication.is_some(),
-        accept_unbounded_wal: source.accept.iter().any(|a| a == "unbounded_wal"),
-        accept_partitions_without_key: source.accept.iter().any(|a| a == "partitions_without_key"),
+        accept_unbounded_wal: accepted("unbounded_wal"),
+        accept_partitions_without_key: accepted("partitions_without_key"),
+        accept_messages_outside_transactions: accepted("messages_outside_transactions"),
     }
 }
 

@@ -196,6 +196,7 @@ mod tests {
                 key_schema_id: None,
                 value_schema_id: None,
                 event_schema_ids: Default::default(),
+                tables: Vec::new(),
                 status: ProductStatus::Active,
                 protection: None,
             },

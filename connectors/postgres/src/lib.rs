@@ -52,6 +52,8 @@ pub struct Names {
     pub accept_unbounded_wal: bool,
     /// `source.accept: [partitions_without_key]`.
     pub accept_partitions_without_key: bool,
+    /// `source.accept: [messages_outside_transactions]`.
+    pub accept_messages_outside_transactions: bool,
 }
 
 /// One PostgreSQL database.
@@ -277,6 +279,7 @@ mod tests {
             publication_by_dba: false,
             accept_unbounded_wal: false,
             accept_partitions_without_key: false,
+            accept_messages_outside_transactions: false,
         }
     }
 

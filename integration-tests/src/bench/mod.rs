@@ -6,11 +6,15 @@
 
 pub(crate) mod backlog;
 pub(crate) mod bare;
+pub(crate) mod beside;
 pub(crate) mod big;
 pub(crate) mod history;
 pub(crate) mod history_latency;
 pub(crate) mod kafka;
 pub(crate) mod latency;
+pub(crate) mod outbox;
+pub(crate) mod products;
+pub(crate) mod protection;
 pub(crate) mod report;
 pub(crate) mod stage;
 pub(crate) mod start;
@@ -22,9 +26,10 @@ pub(crate) const USAGE: &str =
   --rows N      rows of the backlog (1000000), in 1000 transactions
   --big N       rows of the one big transaction (5000000)
   --seconds N   how long latency is measured (20)
-  --rounds N    how often the backlog is read in each mode (3)
+  --rounds N    how often the backlog is read in each mode or variant (3)
   --commits N   commits of progress before the last start (1000000)
-  --only NAMES  of start,latency,backlog,big,history,history-latency; with commas";
+  --only NAMES  of start,latency,backlog,big,history,history-latency,products,
+                predicates,outbox,hmac,encrypt; with commas";
 
 /// What to measure, and how much of it.
 #[derive(Debug, Clone)]
@@ -78,6 +83,11 @@ impl Options {
             "big",
             "history",
             "history-latency",
+            "products",
+            "predicates",
+            "outbox",
+            "hmac",
+            "encrypt",
         ];
         match options.only.iter().find(|o| !known.contains(&o.as_str())) {
             Some(other) => Err(format!("--only {other}: there is no such part")),

@@ -24,7 +24,10 @@ CREATE TABLE sal_hdr (
   upd_ts   timestamptz NOT NULL);
 CREATE TABLE wide (id bigint PRIMARY KEY, COLUMNS);
 CREATE TABLE sal_live (LIKE sal_hdr INCLUDING ALL);
-CREATE PUBLICATION bench FOR TABLE sal_hdr, sal_live, wide WITH (publish_via_partition_root = true);
+CREATE TABLE obx (id uuid PRIMARY KEY, kind text NOT NULL, about text NOT NULL, body json NOT NULL,
+  at timestamptz NOT NULL);
+CREATE TABLE the_end (id integer PRIMARY KEY);
+CREATE PUBLICATION bench FOR TABLE sal_hdr, sal_live, wide, obx, the_end WITH (publish_via_partition_root = true);
 ";
 
 const PRODUCT: &str = r#"
@@ -59,6 +62,17 @@ const ROW: &str = "n, (n % 100000)::int, substr('NPSX', 1 + (n % 4)::int, 1), 'W
   to_char(timestamp '2026-01-01' + n * interval '1 second', 'YYYYMMDDHH24MISS'),
   date '2026-01-01' + (n % 300)::int, (n % 1000000)::numeric / 100, (n % 20000)::numeric / 100,
   'EUR', 'REF-' || lpad(n::text, 12, '0'), 'left with the neighbour at number ' || (n % 1000), now()";
+
+/// A row of the outbox as an expression over `n`: an event of the same fields as [`PRODUCT`]'s.
+const EVENT: &str = "md5(n::text)::uuid, 'Sold', n::text, json_build_object(
+    'order_id', n, 'customer_id', 'CUST-' || (n % 100000), 'status', 'PAID',
+    'placed_at', to_char(timestamp '2026-01-01' + n * interval '1 second', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'),
+    'shipped_on', date '2026-01-01' + (n % 300)::int, 'total', (n % 1000000)::numeric / 100,
+    'currency', 'EUR', 'reference', 'REF-' || lpad(n::text, 12, '0'),
+    'note', 'left with the neighbour at number ' || (n % 1000), 'updated_at', '2026-01-01T00:00:00Z'), now()";
+
+/// The events of [`Stage::end`].
+pub(crate) const END: u64 = 2;
 
 /// How many partitions the topics get.
 const PARTITIONS: i32 = 6;
@@ -169,7 +183,7 @@ impl Stage {
             registry = scenario.servers.registry,
         );
         scenario.write("onramp.yaml", &file);
-        for old in 0..8 {
+        for old in 0..16 {
             // What an earlier run had more of is not there.
             let _ = std::fs::remove_file(scenario.folder.join(format!("products/p{old}.yaml")));
         }
@@ -229,13 +243,40 @@ impl Stage {
         emptied.expect("the table may be emptied");
     }
 
+    /// Marks the end of the log: a row that comes and goes, and is in no table afterwards.
+    pub(crate) async fn end(&self) {
+        for statement in ["INSERT INTO the_end VALUES (1)", "DELETE FROM the_end"] {
+            let run = self.scenario.db.execute(statement, &[]).await;
+            run.expect("the table takes the row");
+        }
+    }
+
+    /// The product whose events tell that the log's end is published.
+    pub(crate) fn end_product() -> String {
+        "product: SPACE.end.v1\nstatus: active\nowner: { team: end, contact: end@shop.test }\n\
+         description: The end.\nkind: entity\nsource: { table: public.the_end }\nkey: [id]\n\
+         fields:\n  id: { type: int, from: id }\n"
+            .to_owned()
+    }
+
+    /// Rows of the outbox; the table is empty afterwards.
+    pub(crate) async fn fill_outbox(&self, rows: u64, transactions: u64) {
+        self.write("obx", EVENT, (0, rows), transactions).await;
+        let emptied = self.scenario.db.batch_execute("TRUNCATE obx").await;
+        emptied.expect("the table may be emptied");
+    }
+
     /// Writes rows after `from` in as many transactions, committed one by one.
     pub(crate) async fn fill(&self, from: u64, rows: u64, transactions: u64) {
+        self.write("sal_hdr", ROW, (from, rows), transactions).await;
+    }
+
+    async fn write(&self, table: &str, row: &str, (from, rows): (u64, u64), transactions: u64) {
         let each = (rows / transactions).max(1);
         let sql = format!(
             "DO $$ BEGIN
                FOR t IN 0..{last} LOOP
-                 INSERT INTO sal_hdr SELECT {ROW}
+                 INSERT INTO {table} SELECT {row}
                    FROM generate_series({from} + t * {each} + 1, least({from} + (t + 1) * {each}, {from} + {rows})) AS n;
                  COMMIT;
                END LOOP;

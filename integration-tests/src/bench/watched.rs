@@ -53,6 +53,29 @@ impl Watched {
         }
     }
 
+    /// Waits until one of its counters is so high. It asks seldom: each answer is work of the gateway too.
+    pub(crate) async fn reaches(&self, counter: &str, least: u64) {
+        let began = Instant::now();
+        while self.counter(counter) < least {
+            self.alive_since(began, "publishes");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// CPU time so far, in seconds, of the thread that reads the log and translates it.
+    pub(crate) fn source_seconds(&self) -> f64 {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.0.pid()));
+        let threads = threads.expect("the gateway runs").flatten();
+        let of = |file: &str, thread: &std::path::Path| std::fs::read_to_string(thread.join(file));
+        // The first number: nanoseconds on a processor. One that has just ended has none.
+        let nanos = |thread: std::path::PathBuf| {
+            let source = of("comm", &thread).is_ok_and(|name| name.trim() == "source");
+            let text = source.then(|| of("schedstat", &thread).ok()).flatten()?;
+            text.split(' ').next()?.parse::<f64>().ok()
+        };
+        threads.filter_map(|t| nanos(t.path())).sum::<f64>() / 1e9
+    }
+
     /// Waits until the rows that were there already of so many products are published.
     pub(crate) async fn history(&self, products: usize) {
         let began = Instant::now();

@@ -9,7 +9,10 @@ mod bench;
 
 use std::process::ExitCode;
 
-use bench::{Measure, Options, backlog, big, history, history_latency, latency, report, start};
+use bench::{
+    Measure, Options, backlog, big, history, history_latency, latency, outbox, products,
+    protection, report, start,
+};
 
 fn main() -> ExitCode {
     let options = match Options::parse(std::env::args().skip(1)) {
@@ -55,6 +58,20 @@ async fn measure(options: &Options) -> Vec<Measure> {
     }
     if options.wants("history-latency") {
         all.extend(history_latency::measure(options).await);
+    }
+    if options.wants("products") {
+        all.extend(products::measure(options).await);
+    }
+    if options.wants("predicates") {
+        all.extend(products::predicates(options).await);
+    }
+    if options.wants("outbox") {
+        all.extend(outbox::measure(options).await);
+    }
+    for way in ["hmac", "encrypt"] {
+        if options.wants(way) {
+            all.extend(protection::measure(options, way).await);
+        }
     }
     all
 }

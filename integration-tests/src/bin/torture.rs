@@ -1,14 +1,15 @@
 //! `make torture`: runs of mishaps, seed after seed, until one fails or the time is over.
 //!
 //! `--seed N` begins with that seed, `--minutes N` says how long (60), `--mishaps N` how many a
-//! run (40). A seed that fails is printed, and fails again with `--seed`. `--only mishaps` and
-//! `--only model` (history among live changes) leave the other kind out.
+//! run (40). A seed that fails is printed, and fails again with `--seed`. `--only mishaps`, `--only
+//! kinds` (an entity, facts and an outbox at once) and `--only model` (history among live changes)
+//! leave the others out.
 
 #![allow(clippy::print_stdout)] // a program for people at a terminal
 
 use std::time::{Duration, Instant};
 
-use onramp_integration_tests::{mishaps, model};
+use onramp_integration_tests::{kinds, mishaps, model};
 
 #[tokio::main]
 async fn main() {
@@ -30,13 +31,16 @@ async fn main() {
     let mut seed = number("--seed", 1);
     let mut runs = 0;
     let private = match only {
-        Some("mishaps") => None,
+        Some("mishaps" | "kinds") => None,
         _ => Some(model::server().await),
     };
     while Instant::now() < until {
         println!("seed {seed}");
-        if only != Some("model") {
+        if only.is_none_or(|only| only == "mishaps") {
             mishaps::run(seed, number("--mishaps", 40)).await;
+        }
+        if only.is_none_or(|only| only == "kinds") {
+            kinds::run(seed, number("--mishaps", 40)).await;
         }
         if let Some(private) = &private {
             let began = Instant::now();

@@ -73,10 +73,11 @@ impl Existing {
         let mut existing = Existing::default();
         for product in reading.gateway.iter().flat_map(|g| &g.products) {
             let name = product.name.value.to_string();
-            let (schema, table) = product.table.value.clone();
-            existing
-                .mapped
-                .insert(Ident { schema, table }, name.clone());
+            for (schema, table) in product.tables.read() {
+                existing
+                    .mapped
+                    .insert(Ident { schema, table }, name.clone());
+            }
             let file = folder.join(&product.name.file.name);
             existing.names.push((name, Some(file)));
         }

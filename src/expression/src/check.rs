@@ -126,6 +126,9 @@ impl<'t> Checker<'t> {
                 if !select.test {
                     return self.read(at, column, known);
                 }
+                if column.constant.is_some() {
+                    return self.made(at, Op::Constant(Constant::Bool(true)), Type::Bool, false);
+                }
                 let slot = column.slot;
                 let mut has = self.made(at, Op::Has(slot), Type::Bool, false)?;
                 has.yes.insert(slot);
@@ -137,6 +140,10 @@ impl<'t> Checker<'t> {
     }
 
     fn read(&mut self, at: Range<usize>, column: &Column, known: &Facts) -> Option<Typed> {
+        if let Some(text) = &column.constant {
+            let constant = Op::Constant(Constant::Text(text.clone()));
+            return self.made(at, constant, Type::String, false);
+        }
         let nullable = column.nullable && !known.contains(&column.slot);
         let boolean = column.r#type == Type::Bool;
         let mut read = self.made(at, Op::Slot(column.slot), column.r#type.clone(), nullable)?;

@@ -41,7 +41,7 @@ pub use operations::{Operations, operations};
 pub use scope::{Column, Holds, Scope, Type};
 pub use scratch::Scratch;
 pub use syntax::MAX_EXPRESSION_BYTES;
-pub use variables::{CHANGE_SLOTS, Variables, change, transaction};
+pub use variables::{CHANGE_SLOTS, Variables, change, table, transaction};
 
 /// The longest string that an expression may make.
 pub const MAX_TEXT_BYTES: usize = 64 << 10;
@@ -71,6 +71,14 @@ pub struct Name {
     pub member: Option<String>,
     /// Where: bytes of the expression's text.
     pub at: std::ops::Range<usize>,
+}
+
+/// The names of all functions.
+pub fn functions() -> impl Iterator<Item = &'static str> {
+    // `has` is syntax, and to whoever writes it a function.
+    ["has"]
+        .into_iter()
+        .chain(builtin::ALL.iter().map(|function| function.name))
 }
 
 /// The names that an expression uses, in the order of its text, checked as far as that goes

@@ -105,6 +105,8 @@ pub struct Column {
     pub nullable: bool,
     /// Its slot; each slot belongs to one column.
     pub slot: usize,
+    /// Its value, where it is the same for every row: its slot is never read.
+    pub constant: Option<Box<str>>,
 }
 
 /// What a variable holds.

@@ -149,6 +149,7 @@ fn scope<'c>(
             r#type,
             nullable: false,
             slot: n * count + slot,
+            constant: None,
         });
         scope = scope.columns(*row, of_row.collect());
     }

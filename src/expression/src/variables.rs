@@ -22,6 +22,7 @@ pub fn change(scope: Scope, first: usize, tx_nullable: bool) -> Scope {
         r#type,
         nullable,
         slot: first + at,
+        constant: None,
     };
     let op = column("op", Type::String, 0, false);
     transaction(scope.value(op), first, tx_nullable)
@@ -34,6 +35,7 @@ pub fn transaction(scope: Scope, first: usize, nullable: bool) -> Scope {
         r#type,
         nullable,
         slot: first + at,
+        constant: None,
     };
     scope.columns(
         "tx",
@@ -41,6 +43,25 @@ pub fn transaction(scope: Scope, first: usize, nullable: bool) -> Scope {
             column("id", Type::String, 1),
             column("position", Type::String, 2),
             column("committed_at", Type::Timestamp, 3),
+        ],
+    )
+}
+
+/// What `table` is, which a row stands in: its schema and its name; the same for every row, once it is
+/// known.
+pub fn table(scope: Scope, known: Option<(&str, &str)>) -> Scope {
+    let column = |name: &str, at, constant: Option<&str>| Column {
+        name: name.to_owned(),
+        r#type: Type::String,
+        nullable: false,
+        slot: BEYOND + CHANGE_SLOTS + at,
+        constant: constant.map(Box::from),
+    };
+    scope.columns(
+        "table",
+        vec![
+            column("schema", 0, known.map(|(schema, _)| schema)),
+            column("name", 1, known.map(|(_, name)| name)),
         ],
     )
 }
@@ -53,7 +74,7 @@ impl Variables {
     pub fn entity() -> Variables {
         Variables {
             rows: &["row"],
-            others: Scope::new(),
+            others: table(Scope::new(), None),
         }
     }
 
@@ -61,7 +82,7 @@ impl Variables {
     pub fn events(tx_nullable: bool) -> Variables {
         Variables {
             rows: &["before", "after"],
-            others: change(Scope::new(), BEYOND, tx_nullable),
+            others: table(change(Scope::new(), BEYOND, tx_nullable), None),
         }
     }
 
@@ -69,7 +90,7 @@ impl Variables {
     pub fn outbox(tx_nullable: bool) -> Variables {
         Variables {
             rows: &["row"],
-            others: transaction(Scope::new(), BEYOND, tx_nullable),
+            others: table(transaction(Scope::new(), BEYOND, tx_nullable), None),
         }
     }
 

@@ -20,6 +20,7 @@ fn pair(r#type: Type, nullable: bool) -> Scope {
         r#type: r#type.clone(),
         nullable,
         slot,
+        constant: None,
     };
     Scope::new().columns("row", vec![column("a", 0), column("b", 1)])
 }

@@ -2,7 +2,7 @@
 
 use onramp_finding::Span;
 
-use crate::{ProductName, Scalar, Spanned};
+use crate::{ProductName, Scalar, Spanned, TableName};
 
 /// Tests of a product's mapping.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,8 @@ pub struct Fixtures {
 pub struct Test {
     /// `name`.
     pub name: Spanned<String>,
+    /// `table`: where the row stands.
+    pub table: Option<Spanned<TableName>>,
     /// What comes in.
     pub given: Given,
     /// `expect`.

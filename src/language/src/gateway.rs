@@ -110,6 +110,8 @@ pub struct Limits {
     pub queue: usize,
     /// Keys that live changes remember while history is read.
     pub changed_keys: usize,
+    /// `limits.moved_keys`.
+    pub moved_keys: usize,
 }
 
 /// `snapshot`.

@@ -16,10 +16,11 @@ mod read;
 pub mod reference;
 mod secret;
 mod spanned;
+mod tables;
 mod time_format;
 mod yaml;
 
-pub use definition::duration;
+pub use definition::{duration, is_a_key_name};
 pub use fixtures::{Cell, Expected, Fixtures, Given, Row, Test};
 pub use gateway::{
     Admin, Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Security, Snapshot,
@@ -38,4 +39,5 @@ pub use product::{
 pub use read::TO_SAY;
 pub use secret::Secret;
 pub use spanned::Spanned;
+pub use tables::{TableName, Tables, is_pattern};
 pub use time_format::{Moment, TimeFormat, TimePart};

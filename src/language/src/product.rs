@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use onramp_expression::{JsonPath, Type};
 
-use crate::{Constant, Moment, Outbox, Payload, Spanned, TimeFormat, UnknownType};
+use crate::{Constant, Moment, Outbox, Payload, Spanned, Tables, TimeFormat, UnknownType};
 
 /// A product's full name: `commerce.orders.v2`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -207,8 +207,8 @@ pub struct Product {
     pub sla: Sla,
     /// `compatibility`.
     pub compatibility: Compatibility,
-    /// `source.table`: schema and table.
-    pub table: Spanned<(String, String)>,
+    /// `source.table` or `source.tables`.
+    pub tables: Tables,
     /// `source.where`.
     pub filter: Option<Spanned<String>>,
     /// `key`: names of fields.

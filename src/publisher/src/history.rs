@@ -58,6 +58,12 @@ pub struct HistoryRecord {
     /// The last key published, in the source's own text; absent before the first chunk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Vec<String>>,
+    /// Of a product of several tables: those whose rows are all published, in this run or before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
+    /// The tables that are still to be read, in order; `key` and `after` speak of the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left: Vec<String>,
     /// Rows read so far.
     pub rows: u64,
     /// A further condition on rows, where only a part is published again.
@@ -161,6 +167,8 @@ impl HistoryRecord {
             stage: Stage::Reading,
             key: Vec::new(),
             after: None,
+            tables: Vec::new(),
+            left: Vec::new(),
             rows: 0,
             filter: None,
             reconcile: false,

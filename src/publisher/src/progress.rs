@@ -84,6 +84,9 @@ pub struct ProductState {
     /// The same of each type of facts, by its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub event_schema_ids: BTreeMap<String, i32>,
+    /// The tables that it reads, of a product of several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<String>,
     /// Whether it is published.
     pub status: ProductStatus,
     /// What protects its values; absent where no key does, and in earlier versions' records.
@@ -435,6 +438,7 @@ mod tests {
             key_schema_id: None,
             value_schema_id: Some(3),
             event_schema_ids: BTreeMap::new(),
+            tables: Vec::new(),
             status: ProductStatus::Active,
             protection: None,
         };

@@ -117,6 +117,7 @@ fn a_settled_reading_goes_on_from_the_one_before() {
         key_schema_id: None,
         value_schema_id: Some(1),
         event_schema_ids: Default::default(),
+        tables: Vec::new(),
         status: ProductStatus::Active,
         protection: None,
     };

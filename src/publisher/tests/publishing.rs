@@ -240,6 +240,7 @@ fn products_states_and_idle_progress_are_written_without_events() {
         key_schema_id: None,
         value_schema_id: Some(7),
         event_schema_ids: Default::default(),
+        tables: Vec::new(),
         status: ProductStatus::Active,
         protection: None,
     };

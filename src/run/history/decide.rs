@@ -10,6 +10,8 @@ use onramp_finding::codes::running;
 use onramp_language::{OnMappingChange, Product};
 use onramp_publisher::{Cause, HistoryRecord, Stage};
 
+use crate::run::sources;
+
 /// What progress knows of the product.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Known<'a> {
@@ -37,7 +39,10 @@ pub(crate) fn decide(
     }
     // Products that begin together read their table together: the process's name tells the runs of
     // one start from those of any other.
-    let begin = |cause| HistoryRecord::begin(instance.to_owned(), cause);
+    let begin = |cause| HistoryRecord {
+        left: sources::names(product),
+        ..HistoryRecord::begin(instance.to_owned(), cause)
+    };
     // Since its retirement nobody published what changed, and rows went without a word.
     if known.returns {
         return Ok(Some(HistoryRecord {
@@ -49,10 +54,10 @@ pub(crate) fn decide(
         return Ok(Some(begin(Cause::New)));
     };
     if !known.mapping_changed {
-        return Ok(Some(run.clone()));
+        return Ok(Some(of_tables(run.clone(), product, instance)));
     }
     match product.on_mapping_change {
-        Some(OnMappingChange::Keep) => Ok(Some(run.clone())),
+        Some(OnMappingChange::Keep) => Ok(Some(of_tables(run.clone(), product, instance))),
         // Rows that the new mapping leaves out, and keys that it makes otherwise, must go.
         Some(OnMappingChange::Backfill) => Ok(Some(HistoryRecord {
             reconcile: true,
@@ -82,13 +87,43 @@ fn told_once(
         (true, Some(run)) if run.given_up || known.returns && run.stage != Stage::Done => {
             Err(late(product))
         }
-        (true, Some(run)) => Ok(Some(run.clone())),
+        (true, Some(run)) => Ok(Some(tables_once(run.clone(), product, instance))),
         (true, None) if known.published => Err(late(product)),
-        (true, None) => Ok(Some(HistoryRecord {
-            secret: secret(),
-            ..HistoryRecord::begin(instance.to_owned(), Cause::New)
-        })),
+        (true, None) => {
+            let none = HistoryRecord::begin(instance.to_owned(), Cause::New);
+            Ok(Some(tables_once(none, product, instance)))
+        }
     }
+}
+
+/// Such a run with the tables that there are now, one or several: each is read once. Those that came
+/// are read; one that went and came back is not, since what was told of it is not known any more.
+fn tables_once(mut run: HistoryRecord, product: &Product, instance: &str) -> HistoryRecord {
+    let now = sources::idents(product);
+    let now: Vec<String> = now.iter().map(ToString::to_string).collect();
+    let first = run.left.first().cloned();
+    run.left.retain(|t| now.contains(t));
+    let known = |t: &&String| !run.tables.contains(t) && !run.left.contains(t);
+    let came: Vec<String> = now.iter().filter(known).cloned().collect();
+    run.left.extend(came);
+    match (run.stage, run.left.is_empty()) {
+        (Stage::Done, false) => {
+            run = HistoryRecord {
+                left: run.left,
+                tables: run.tables,
+                ..HistoryRecord::begin(instance.to_owned(), Cause::New)
+            };
+        }
+        (_, true) => run.stage = Stage::Done,
+        (_, false) => {}
+    }
+    if run.left.first() != first.as_ref() {
+        (run.after, run.key) = (None, Vec::new());
+    }
+    if run.secret.is_empty() {
+        run.secret = secret();
+    }
+    run
 }
 
 /// What nobody can guess: two numbers of the standard library's own random seeds.
@@ -108,6 +143,50 @@ fn late(product: &Product) -> Box<Finding> {
             .because(running::HISTORY_LATE.reason)
             .remedy(running::HISTORY_LATE.remedy),
     )
+}
+
+/// A union's run with the tables that there are now: those that came are read, those that went are
+/// not.
+fn of_tables(mut run: HistoryRecord, product: &Product, instance: &str) -> HistoryRecord {
+    if !product.tables.union {
+        // It may have been one of several: all that counts was read, or is read from the start.
+        if !run.left.is_empty() {
+            (run.after, run.key) = (None, Vec::new());
+        }
+        run.tables.clear();
+        run.left.clear();
+        return run;
+    }
+    let now = sources::names(product);
+    let first = run.left.first().cloned();
+    run.tables.retain(|t| now.contains(t));
+    run.left.retain(|t| now.contains(t));
+    let came = |t: &&String| !run.tables.contains(t) && !run.left.contains(t);
+    let came: Vec<String> = now.iter().filter(came).cloned().collect();
+    if !came.is_empty() && run.filter.take().is_some() {
+        // A part of all rows is under way, and all of some: all of all is both.
+        run.tables.clear();
+        run.left = now;
+    } else if !came.is_empty() {
+        run.left.extend(came);
+    }
+    match (run.stage, run.left.is_empty()) {
+        (Stage::Done, false) => {
+            return HistoryRecord {
+                left: run.left,
+                tables: run.tables,
+                ..HistoryRecord::begin(instance.to_owned(), Cause::New)
+            };
+        }
+        (_, false) => run.stage = Stage::Reading,
+        (Stage::Reading, true) if run.reconcile => run.stage = Stage::Reconciling,
+        (Stage::Reading, true) => run.stage = Stage::Done,
+        (_, true) => {}
+    }
+    if run.left.first() != first.as_ref() {
+        (run.after, run.key) = (None, Vec::new());
+    }
+    run
 }
 
 fn undecided(product: &Product) -> Box<Finding> {

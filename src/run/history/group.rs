@@ -100,7 +100,15 @@ impl Records {
         for (product, record) in &mut self.records {
             record.rows += u64::from(chunk.read.rows);
             record.after = reached.as_ref().map(|bound| bound.0.clone());
-            if done {
+            if done && let Some(table) = (!record.left.is_empty()).then(|| record.left.remove(0)) {
+                tracing::info!(%product, table, rows = record.rows, "every row of the table is published");
+                // A part of its rows was read again: all of them were published before.
+                if !record.tables.contains(&table) {
+                    record.tables.push(table);
+                }
+                record.key.clear();
+            }
+            if done && record.left.is_empty() {
                 record.stage = if record.reconcile {
                     Stage::Reconciling
                 } else {

@@ -166,7 +166,7 @@ impl History {
         live: &BTreeMap<String, LiveRows>,
     ) {
         for (product, record) in records.iter().filter(|(_, r)| r.stage != Stage::Done) {
-            if let Some((_, mapped)) = self.parts.mapped(product)
+            if let Some(mapped) = self.parts.mapped(product)
                 && !record.secret.is_empty()
             {
                 let pages = live.get(product).cloned().unwrap_or_default();
@@ -205,7 +205,7 @@ impl History {
         self.runs.clear();
         let records = std::mem::take(&mut self.queue);
         for (product, _) in &records {
-            if let Some((_, mapped)) = self.parts.mapped(product) {
+            if let Some(mapped) = self.parts.mapped(product) {
                 self.changed.watch(mapped.route);
             }
         }
@@ -397,10 +397,9 @@ impl History {
         run.next = chunk.reached();
         run.read = run.next.is_none();
         let mut notes = run.records.released(&chunk, run.read);
-        if run.read {
-            for (product, _) in run.records.all() {
-                notes.append(&mut self.live.done(product));
-            }
+        let all = run.records.all().iter();
+        for (product, _) in all.filter(|(_, record)| record.stage == Stage::Done) {
+            notes.append(&mut self.live.done(product));
         }
         let mut arenas = std::mem::take(&mut chunk.arenas);
         if arenas.is_empty() {
@@ -415,15 +414,19 @@ impl History {
         Ok(Some(arenas))
     }
 
-    /// Every row of a run is published: its products that reconcile look for ghosts, the others are
-    /// done.
+    /// Every row of a run's table is published: products of more tables go on with the next, those that
+    /// reconcile look for ghosts, the others are done.
     fn look_for_ghosts(&mut self, index: usize) {
         let run = &mut self.runs[index];
         for (product, record) in run.records.all() {
-            let Some((_, mapped)) = self.parts.mapped(product) else {
+            let Some(mapped) = self.parts.mapped(product) else {
                 continue;
             };
-            if record.stage == Stage::Reconciling {
+            if record.stage == Stage::Reading {
+                // Another table of its is next, from an S0 of its own.
+                self.queue.push((product.clone(), record.clone()));
+                self.changed.unwatch(mapped.route);
+            } else if record.stage == Stage::Reconciling {
                 let ghosts = Ghosts::new(product, record, mapped, &self.parts);
                 run.ghosts.push(ghosts);
             } else {

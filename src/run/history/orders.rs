@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::History;
 use super::command::{Accepted, Answer, Command, Replayed};
 use super::replay::Asker;
+use crate::run::sources;
 
 /// Orders whose records are on the way into progress.
 #[derive(Clone, Default)]
@@ -128,7 +129,7 @@ impl History {
             // Whoever asked was told meanwhile that nothing was begun.
             return None;
         }
-        if self.parts.mapped(&product).is_none() {
+        let Some(mapped) = self.parts.mapped(&product) else {
             let finding = refused(
                 &product,
                 format!("{product} is not published by this gateway"),
@@ -137,7 +138,8 @@ impl History {
             // Whoever asked may have gone.
             let _ = answer.send(Err(vec![finding]));
             return None;
-        }
+        };
+        let tables = sources::names(&mapped.product);
         if let Some(run) = self.run_of(&product) {
             let same =
                 run.cause == Cause::Command && run.filter == filter && run.reconcile == reconcile;
@@ -162,6 +164,12 @@ impl History {
         self.commanded += 1;
         let run = format!("{}-{}", self.parts.instance, self.commanded);
         let mut record = HistoryRecord::begin(run.clone(), Cause::Command);
+        // No run of it is under way, so that every table's rows were all published once.
+        record.tables = match &filter {
+            Some(_) => tables.clone(),
+            None => Vec::new(),
+        };
+        record.left = tables;
         record.filter = filter;
         record.reconcile = reconcile;
         let note = record.note(&product);

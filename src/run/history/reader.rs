@@ -296,7 +296,7 @@ impl<'r> Reader<'r> {
             let translator = Translator::new(
                 vec![group.mapping.clone()],
                 self.readers.parts.keys.clone(),
-                self.readers.parts.row_bytes,
+                self.readers.parts.limits,
             );
             self.open = Some(OpenTable {
                 group: group.index,

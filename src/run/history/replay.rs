@@ -10,12 +10,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use onramp_connector::TableDescription;
 use onramp_event::{Arena, Origin, Record, RouteId, Span, Transaction, partition};
 use onramp_finding::codes::running;
 use onramp_finding::{Failure, Finding, Place};
 use onramp_publisher::progress::REPLAY_KEY;
 use onramp_publisher::{quarantine, rfc3339};
-use onramp_translator::{Mapped, TableMapping, Translator};
+use onramp_translator::{Mapped, RowLimits, TableMapping, Translator};
 use tokio::sync::oneshot;
 
 use super::command::{Replay, Replayed};
@@ -69,14 +70,14 @@ impl History {
             return;
         }
         let mapped = self.parts.mapped(&product);
-        let fit = mapped.filter(|(_, mapped)| mapped.quarantine.is_some());
+        let fit = mapped.filter(|mapped| mapped.quarantine.is_some());
         let busy = !matches!(self.replaying, Replaying::Nothing) || self.orders.replay_waits();
         let why = match fit {
             None => Some("it is not published by this gateway, or has no quarantine"),
             Some(_) if busy => Some("another replay is under way"),
             Some(_) => None,
         };
-        let (Some((mapping, mapped)), None) = (fit, why) else {
+        let (Some(mapped), None) = (fit, why) else {
             let why = why.unwrap_or_default();
             let finding = not_replayed(&product, format!("{product} is not replayed: {why}"));
             // Whoever asked may have gone.
@@ -85,10 +86,7 @@ impl History {
         };
         let work = Work {
             parts: self.parts.clone(),
-            table: TableMapping {
-                products: Vec::new(),
-                ..mapping.clone()
-            },
+            tables: self.parts.tables_of(&product),
             mapped: mapped.clone(),
             product,
             keys,
@@ -159,8 +157,8 @@ impl History {
 /// The reading of a product's quarantine, on a thread that may block.
 struct Work {
     parts: Arc<Parts>,
-    /// The table, without products.
-    table: TableMapping,
+    /// Its tables.
+    tables: Vec<TableDescription>,
     mapped: Mapped,
     product: String,
     keys: Vec<String>,
@@ -246,8 +244,12 @@ impl Work {
     /// A record's events and its mark, in the arena; how many events.
     fn translate(&self, kept: &Kept, arena: &mut Arena) -> Result<usize, String> {
         let product = &self.mapped.product;
-        let Rebuilt { batch, table, read } =
-            rebuild::rebuild(&kept.value, product, &self.table.table)?;
+        let name = kept.value["table"].as_str().unwrap_or_default();
+        let table = self.tables.iter().find(|t| t.name.to_string() == name);
+        let table = table.ok_or_else(|| {
+            format!("table {name:?} of the record is none that the product reads now")
+        })?;
+        let Rebuilt { batch, table, read } = rebuild::rebuild(&kept.value, product, table)?;
         let mapped = Mapped {
             quarantine: None,
             rows: None,
@@ -257,8 +259,12 @@ impl Work {
             table,
             products: vec![mapped],
         };
-        let most = self.parts.row_bytes.saturating_sub(HEADER_BYTES);
-        let mut translator = Translator::new(vec![mapping], self.parts.keys.clone(), most);
+        let limits = self.parts.limits;
+        let limits = RowLimits {
+            row_bytes: limits.row_bytes.saturating_sub(HEADER_BYTES),
+            ..limits
+        };
+        let mut translator = Translator::new(vec![mapping], self.parts.keys.clone(), limits);
         if let Some((run, at_us)) = &read {
             translator.begin_snapshot(run, *at_us);
         }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use onramp_connector::{ChunkTable, Connector, KeptLog};
+use onramp_connector::{ChunkTable, Connector, KeptLog, TableDescription};
 use onramp_finding::codes::{running, source as codes};
 use onramp_finding::{Failure, Finding, Kind, Place};
 use onramp_language::Spanned;
 use onramp_publisher::{HistoryRecord, Kafka, Stage, scan};
-use onramp_translator::{Mapped, TableMapping};
+use onramp_translator::{Mapped, RowLimits, TableMapping};
 
 use super::group::{Group, Opened};
 use crate::health::Board;
@@ -22,8 +22,8 @@ pub(in crate::run) struct Parts {
     pub(in crate::run) mappings: Vec<TableMapping>,
     /// The keys of protection.
     pub(in crate::run) keys: Vec<(String, Vec<u8>)>,
-    /// `limits.row`.
-    pub(in crate::run) row_bytes: usize,
+    /// `limits.row`, and what else bounds a translator.
+    pub(in crate::run) limits: RowLimits,
     /// `limits.chunk`.
     pub(in crate::run) chunk_bytes: usize,
     /// `limits.changed_keys`.
@@ -35,9 +35,29 @@ pub(in crate::run) struct Parts {
 }
 
 impl Parts {
-    /// A published product's mapping, with its table's.
-    pub(super) fn mapped(&self, product: &str) -> Option<(&TableMapping, &Mapped)> {
-        self.mappings.iter().find_map(|mapping| {
+    /// A published product's mapping, of whichever of its tables.
+    pub(super) fn mapped(&self, product: &str) -> Option<&Mapped> {
+        Some(self.of(product).next()?.1)
+    }
+
+    /// A published product's mapping of the table that its run is to read next.
+    fn next_of(&self, product: &str, run: &HistoryRecord) -> Option<(&TableMapping, &Mapped)> {
+        let next = |mapping: &TableMapping| match run.left.first() {
+            Some(table) => mapping.table.name.to_string() == *table,
+            None => true,
+        };
+        self.of(product).find(|(mapping, _)| next(mapping))
+    }
+
+    /// A published product's tables.
+    pub(super) fn tables_of(&self, product: &str) -> Vec<TableDescription> {
+        let tables = self.of(product);
+        tables.map(|(mapping, _)| mapping.table.clone()).collect()
+    }
+
+    /// A published product's mapping, with each of its tables'.
+    fn of(&self, product: &str) -> impl Iterator<Item = (&TableMapping, &Mapped)> {
+        self.mappings.iter().filter_map(move |mapping| {
             let of = |m: &&Mapped| m.product.name.value.to_string() == product;
             Some((mapping, mapping.products.iter().find(of)?))
         })
@@ -80,7 +100,7 @@ pub(super) async fn open(
 fn together(parts: &Parts, records: &[(String, HistoryRecord)]) -> Vec<Together> {
     let mut all: Vec<Together> = Vec::new();
     for (name, record) in records {
-        let Some((mapping, mapped)) = parts.mapped(name) else {
+        let Some((mapping, mapped)) = parts.next_of(name, record) else {
             // Retired since: nothing of it is published.
             continue;
         };
@@ -93,9 +113,10 @@ fn together(parts: &Parts, records: &[(String, HistoryRecord)]) -> Vec<Together>
                     after,
                     filter,
                     key,
+                    left,
                     ..
                 } = r.clone();
-                (run, stage, after, filter, key)
+                (run, stage, after, filter, key, left)
             };
             t.table.table == mapping.table.name && at(first) == at(record)
         };
@@ -152,7 +173,10 @@ fn narrowed(mapped: &Mapped, filter: Option<&str>) -> Mapped {
 /// Opens a table: its key and how much there is.
 async fn open_one(parts: &Parts, mut one: Together, floor: u64) -> Result<Opened, Failure> {
     let mut table = parts.connector.table_reader(&one.table).await?;
-    let estimate = table.estimate().await?;
+    let mut estimate = table.estimate().await?;
+    if let Some((product, record)) = one.records.first() {
+        estimate.rows = whole_estimate(parts, product, record, estimate.rows);
+    }
     let rows = estimate.rows.unwrap_or_default();
     let key = table.key().to_vec();
     for (product, record) in &mut one.records {
@@ -194,6 +218,26 @@ fn rekeyed(product: &str) -> Failure {
         .remedy("write `history: none`, or make it a new version, whose topic begins with the rows")
         .of_product(product.to_owned());
     Failure::stop(Kind::Configuration, finding)
+}
+
+/// The rows of a run, those of tables before and behind this one included.
+fn whole_estimate(
+    parts: &Parts,
+    product: &str,
+    record: &HistoryRecord,
+    of_table: Option<u64>,
+) -> Option<u64> {
+    let mut rows = of_table?;
+    for table in record.left.iter().skip(1) {
+        let mut mappings = parts.of(product).map(|(mapping, _)| &mapping.table);
+        let described = mappings.find(|described| described.name.to_string() == *table)?;
+        rows += described.rows_estimate?;
+    }
+    let before = match (record.tables.is_empty(), &record.after) {
+        (false, None) => record.rows,
+        _ => 0,
+    };
+    Some(rows + before)
 }
 
 /// Says so where the log that is kept already leaves little room. The slot moves on during a run as

@@ -239,8 +239,13 @@ fn scalar(scalar: Scalar) -> Value {
 
 fn mapping(product: &Product) -> Value {
     let key: Vec<&str> = product.key.iter().map(|k| k.as_str()).collect();
+    let tables: Vec<_> = product.tables.named.iter().map(|n| &n.value).collect();
+    let (read, tables) = match product.tables.union {
+        false => ("table", json!(tables.first())),
+        true => ("tables", json!([tables, product.tables.moves])),
+    };
     let mut mapping = json!({
-        "table": [product.table.value.0, product.table.value.1],
+        (read): tables,
         "where": product.filter.as_ref().map(|f| &f.value),
         "key": key,
         "key_format": match product.key_format { KeyFormat::String => "string", KeyFormat::Avro => "avro" },

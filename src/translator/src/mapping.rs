@@ -52,7 +52,7 @@ fn nameless(product: &Product, table: &TableDescription) -> Option<Finding> {
         table.name
     );
     Some(
-        Finding::error(&mapping::ROWS_NAMELESS, product.table.place(), message)
+        Finding::error(&mapping::ROWS_NAMELESS, product.tables.place(), message)
             .because(mapping::ROWS_NAMELESS.reason)
             .remedy(mapping::ROWS_NAMELESS.remedy),
     )
@@ -210,7 +210,7 @@ fn before_images(product: &Product, table: &TableDescription, record: &RecordPla
             return vec![
                 Finding::error(
                     &mapping::NO_BEFORE_IMAGE,
-                    product.table.place(),
+                    product.tables.place(),
                     format!("updates and deletes of {} cannot be followed", table.name),
                 )
                 .because(mapping::NO_BEFORE_IMAGE.reason)

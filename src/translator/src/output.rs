@@ -4,6 +4,7 @@ use onramp_event::{Arena, Origin, Record, RouteId, Span, Transaction, partition}
 use onramp_finding::codes::mapping;
 
 use crate::change;
+use crate::moves::Moves;
 use crate::step::Trouble;
 
 /// What is said of it.
@@ -62,6 +63,7 @@ pub(crate) struct Output<'o> {
     pub(crate) arena: &'o mut Arena,
     pub(crate) stated: &'o Stated,
     pub(crate) given: &'o mut Given,
+    pub(crate) moves: &'o mut Moves,
     pub(crate) row_bytes: usize,
     /// The name of the row that is told of; empty where nobody asks.
     pub(crate) row: Span,

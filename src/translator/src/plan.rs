@@ -149,7 +149,7 @@ impl<'p> Planner<'p> {
             old: BTreeSet::new(),
             plan: Plan::default(),
         };
-        planner.scope = Scope::new().columns("row", planner.columns(0, false));
+        planner.scope = planner.of_table(Scope::new().columns("row", planner.columns(0, false)));
         planner
     }
 
@@ -163,6 +163,7 @@ impl<'p> Planner<'p> {
                     r#type: Type::of_column(&c.value_type)?,
                     nullable: c.nullable || absent,
                     slot: first + (self.slot_of)(place)?,
+                    constant: None,
                 })
             })
             .collect()
@@ -213,8 +214,14 @@ impl<'p> Planner<'p> {
             .columns("after", after)
             .columns("before", before);
         let without = self.product.tells_rows() && operations.insert;
-        self.scope = expression::change(scope, places.change, without);
+        self.scope = self.of_table(expression::change(scope, places.change, without));
         self.places = places;
+    }
+
+    /// What is known of every row: the table that it stands in.
+    fn of_table(&self, scope: Scope) -> Scope {
+        let name = &self.table.name;
+        expression::table(scope, Some((&name.schema, &name.table)))
     }
 
     /// How many slots a row has.

@@ -82,6 +82,8 @@ pub(crate) struct ProductProgram {
     pub(crate) target: Target,
     pub(crate) name: String,
     pub(crate) stop_on_truncate: bool,
+    /// The table's number among those that rows of the product move between; None where they do not.
+    pub(crate) moves: Option<u32>,
     /// Where rows go that cannot be carried; None where they stop the gateway.
     pub(crate) quarantine: Option<Quarantine>,
     /// Names its rows, where somebody asks.
@@ -176,10 +178,16 @@ impl TableProgram {
                 },
                 name: product.name.to_string(),
                 stop_on_truncate: product.on_truncate == OnTruncate::Stop,
+                moves: number_of(product, table),
                 quarantine: quarantine(mapped, &plan),
                 rows: mapped.rows.as_ref().and_then(|names| {
                     let slots = identity.iter().filter_map(|at| slot_of(*at));
-                    RowNamer::new(names, slots.collect(), product.outbox().is_none())
+                    RowNamer::new(
+                        names,
+                        &table.name,
+                        slots.collect(),
+                        product.outbox().is_none(),
+                    )
                 }),
                 body: body(mapped, plan),
             });
@@ -218,6 +226,15 @@ impl TableProgram {
         let place = self.wanted.get(slot).map(|place| usize::from(*place));
         place.map_or("", |place| &self.layout.columns[place].0)
     }
+}
+
+/// A table's number among those that a product's rows move between.
+fn number_of(product: &Product, table: &TableDescription) -> Option<u32> {
+    let tables = product.tables.moves.then(|| product.tables.read())?;
+    let this = |(schema, name): &(String, String)| {
+        *schema == table.name.schema && *name == table.name.table
+    };
+    u32::try_from(tables.iter().position(this)?).ok()
 }
 
 /// What old rows no longer hold of what the product needs of them.

@@ -30,7 +30,9 @@ pub(crate) struct Quarantine {
 impl Quarantine {
     /// Whether a row goes there that fails so.
     pub(crate) fn takes(&self, trouble: &Trouble) -> bool {
-        self.all || trouble.code == &mapping::UNKNOWN_EVENT
+        // What is not known of a moved row is not the row's fault, and another one's tombstone.
+        let of_moves = [&mapping::MOVE_UNCLEAR, &mapping::MOVES_FORGOTTEN];
+        (self.all && !of_moves.contains(&trouble.code)) || trouble.code == &mapping::UNKNOWN_EVENT
     }
 }
 

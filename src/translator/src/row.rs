@@ -1,11 +1,12 @@
 //! One change to the events that each product gives of it.
 
 use onramp_connector::{Batch, Cell, Change, Operation};
-use onramp_event::Span;
+use onramp_event::{Origin, Span};
 use onramp_expression::{Expression, Row, Scratch};
 use onramp_finding::codes::mapping;
 
 use crate::change::{self, ChangeView};
+use crate::moves::Verdict;
 use crate::output::{Output, Stated};
 use crate::program::{
     Before, Body, EventProgram, FieldTrouble, Form, ProductProgram, TableProgram,
@@ -32,8 +33,8 @@ struct Entity<'a> {
 
 /// What became of a product's row.
 enum Outcome {
-    /// Its new state.
-    State,
+    /// Its new state, and whether its table had no row of the key before, as far as is known.
+    State { came: bool },
     /// Gone.
     Tombstone,
 }
@@ -78,6 +79,9 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
                 output.row = Span::default();
             }
             let mark = output.mark();
+            if product.moves.is_some() {
+                output.moves.row(product.target.route);
+            }
             let done = match &product.body {
                 Body::Entity { filter, form } => {
                     let entity = Entity {
@@ -101,6 +105,9 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
                 return Err(failed(trouble));
             };
             output.back_to(mark);
+            if product.moves.is_some() {
+                output.moves.back(product.target.route);
+            }
             let failing = Failing {
                 program,
                 product,
@@ -134,7 +141,10 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
             }
             (Operation::Update, Some(new), old) => self.update(entity, new, old, old_key, output),
             (Operation::Delete, _, Some(old)) => {
-                self.state(entity, old, &Outcome::Tombstone, output)
+                if entity.product.moves.is_none() || self.matches(entity, old)? {
+                    self.state(entity, old, &Outcome::Tombstone, output)?;
+                }
+                Ok(())
             }
             (Operation::Delete, _, None) => Err(no_image(
                 &mapping::NO_BEFORE_IMAGE,
@@ -190,7 +200,8 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
                     .map_err(|e| ("when", Trouble::of_expression(e)))?,
             };
             if holds {
-                self.emit(product, &event.form, &change, &Outcome::State, output)?;
+                let outcome = Outcome::State { came: true };
+                self.emit(product, &event.form, &change, &outcome, output)?;
             }
         }
         Ok(())
@@ -238,7 +249,7 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
         output: &mut Output<'_>,
     ) -> Result<(), FieldTrouble<'a>> {
         if self.matches(entity, new)? {
-            self.state(entity, new, &Outcome::State, output)?;
+            self.state(entity, new, &Outcome::State { came: true }, output)?;
         }
         Ok(())
     }
@@ -254,13 +265,18 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
         output: &mut Output<'_>,
     ) -> Result<(), FieldTrouble<'a>> {
         let matches = self.matches(entity, new)?;
-        // Only a whole old row proves that it never matched; one whose filter fails does not.
         let may_be_published = match old {
+            // Whether it matched must be known where its key may stand in another table, and is: old
+            // rows have what the filter reads, and where there is none it reads what did not change.
+            Some(old) if entity.product.moves.is_some() => self.matches(entity, old)?,
+            None if entity.product.moves.is_some() => matches,
+            // Only a whole old row proves that it never matched; one whose filter fails does not.
             Some(old) if self.program.before == Before::Whole => {
                 self.matches(entity, old).unwrap_or(true)
             }
             _ => true,
         };
+        let mut came = !may_be_published;
         if may_be_published && let Some(old) = old {
             old_key.clear();
             entity.form.key(old, self.scratch, old_key)?;
@@ -275,10 +291,11 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
                 if !matches {
                     return Ok(());
                 }
+                came = true;
             }
         }
         if matches {
-            self.state(entity, new, &Outcome::State, output)
+            self.state(entity, new, &Outcome::State { came }, output)
         } else if may_be_published {
             self.state(entity, new, &Outcome::Tombstone, output)
         } else {
@@ -293,7 +310,40 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
         outcome: &Outcome,
         output: &mut Output<'_>,
     ) -> Result<(), FieldTrouble<'a>> {
+        let moves = entity.product.moves;
+        if let Some(table) = moves.filter(|_| output.stated.origin != Origin::Snapshot)
+            && self.moved(entity, row, outcome, table, output)? == Verdict::Withheld
+        {
+            return Ok(());
+        }
         self.emit(entity.product, entity.form, row, outcome, output)
+    }
+
+    /// Whether a row of one of several tables gives its event, by where else its key stands.
+    fn moved(
+        &self,
+        entity: &Entity<'a>,
+        row: &RowView<'a, '_>,
+        outcome: &Outcome,
+        table: u32,
+        output: &mut Output<'_>,
+    ) -> Result<Verdict, FieldTrouble<'a>> {
+        let bytes = &mut output.arena.bytes;
+        let start = bytes.len();
+        let made = entity.form.key(row, self.scratch, bytes);
+        let route = entity.product.target.route;
+        let verdict = made.and_then(|()| {
+            let key = &bytes[start..];
+            match outcome {
+                Outcome::State { came } => Ok(output.moves.written(route, key, table, *came)),
+                Outcome::Tombstone => output
+                    .moves
+                    .removed(route, key, table)
+                    .map_err(|code| no_image(code, code.reason)),
+            }
+        });
+        output.arena.bytes.truncate(start);
+        verdict
     }
 
     fn emit<R: Row<'a>>(
@@ -318,7 +368,7 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
         };
         let value = match outcome {
             Outcome::Tombstone => None,
-            Outcome::State => {
+            Outcome::State { .. } => {
                 let start = bytes.len();
                 form.value(row, self.scratch, most, bytes)?;
                 Some(span(start, bytes.len()))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hmac::{Hmac, KeyInit, Mac};
-use onramp_connector::{BeforeImage, Index, Operation, TableDescription, ValueType};
+use onramp_connector::{BeforeImage, Ident, Index, Operation, TableDescription, ValueType};
 use onramp_event::{Arena, Mark, Origin, RouteId, RowName, Span};
 use onramp_expression::Row;
 use onramp_finding::codes::mapping;
@@ -64,10 +64,19 @@ pub(crate) struct RowNamer {
 
 impl RowNamer {
     /// None without columns.
-    pub(crate) fn new(names: &RowNames, slots: Vec<usize>, goes: bool) -> Option<RowNamer> {
+    pub(crate) fn new(
+        names: &RowNames,
+        table: &Ident,
+        slots: Vec<usize>,
+        goes: bool,
+    ) -> Option<RowNamer> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&names.secret).ok()?;
+        // Of several tables each may have a row of the same key.
+        mac.update(table.to_string().as_bytes());
+        mac.update(&[0]);
         Some(RowNamer {
             goes,
-            mac: Hmac::new_from_slice(&names.secret).ok()?,
+            mac,
             asked: names.asked.clone(),
             slots: Some(slots).filter(|slots| !slots.is_empty())?,
         })

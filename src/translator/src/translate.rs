@@ -9,6 +9,7 @@ use onramp_expression::Scratch;
 use onramp_finding::codes::mapping;
 
 use crate::fault::{RowFault, Stopped};
+use crate::moves::Moves;
 use crate::output::{Given, Output, Stated};
 use crate::program::{Mapped, TableProgram};
 use crate::row::RowPair;
@@ -21,6 +22,15 @@ pub struct TableMapping {
     pub table: TableDescription,
     /// Its products, in the order in which a row gives events.
     pub products: Vec<Mapped>,
+}
+
+/// Bounds of a translator.
+#[derive(Debug, Clone, Copy)]
+pub struct RowLimits {
+    /// `limits.row`: the largest event.
+    pub row_bytes: usize,
+    /// `limits.moved_keys`: what is remembered of a transaction's keys where rows move.
+    pub moved_keys_bytes: usize,
 }
 
 /// How far a call came.
@@ -48,17 +58,17 @@ pub struct Translator {
     /// By table id.
     programs: Vec<Option<TableProgram>>,
     current: Current,
+    moves: Moves,
     scratch: Scratch,
     old_key: Vec<u8>,
 }
 
 impl Translator {
-    /// A translator of these tables; `keys` are the gateway's for protection, `row_bytes` is
-    /// `limits.row`.
+    /// A translator of these tables; `keys` are the gateway's for protection.
     pub fn new(
         mappings: Vec<TableMapping>,
         keys: Vec<(String, Vec<u8>)>,
-        row_bytes: usize,
+        limits: RowLimits,
     ) -> Self {
         let routes = mappings
             .iter()
@@ -74,7 +84,8 @@ impl Translator {
                 .map(|mapping| (mapping.table.name.clone(), mapping))
                 .collect(),
             keys,
-            row_bytes,
+            row_bytes: limits.row_bytes,
+            moves: Moves::new(limits.moved_keys_bytes, routes),
             programs: Vec::new(),
             current: Current {
                 open: false,
@@ -115,7 +126,12 @@ impl Translator {
         for item in items {
             match &batch.items[item] {
                 Item::Begin(begin) => self.begin(batch, begin),
-                Item::Commit => self.current.open = false,
+                Item::Commit => {
+                    self.current.open = false;
+                    if let Some(fault) = self.doubled(item) {
+                        return Err(Stopped::Row(Box::new(fault)));
+                    }
+                }
                 Item::Layout(table) => {
                     let at = table.0 as usize;
                     if self.programs.len() <= at {
@@ -138,6 +154,7 @@ impl Translator {
                             arena,
                             stated: &self.current.stated,
                             given: &mut self.current.given,
+                            moves: &mut self.moves,
                             row_bytes: self.row_bytes,
                             row: Span::default(),
                         };
@@ -197,6 +214,22 @@ impl Translator {
     fn begin(&mut self, batch: &Batch, begin: &Begin) {
         let (place, id) = (batch.slice(begin.place), batch.slice(begin.id));
         self.open(Origin::Log(begin.number), place, id, begin.committed_at_us);
+        self.moves.begin();
+    }
+
+    /// A product whose transaction ends with a key in two tables.
+    fn doubled(&self, item: usize) -> Option<RowFault> {
+        let route = self.moves.doubled()?;
+        let programs = self.programs.iter().flatten();
+        let mut all =
+            programs.flat_map(|program| program.products.iter().map(move |p| (program, p)));
+        let (program, product) = all.find(|(_, product)| product.target.route == route)?;
+        let trouble = Trouble {
+            code: &mapping::KEY_IN_TWO_TABLES,
+            reason: mapping::KEY_IN_TWO_TABLES.reason,
+            slot: None,
+        };
+        Some(fault(program, &product.name, "", trouble, item))
     }
 
     fn open(&mut self, origin: Origin, place: &[u8], id: &[u8], at_us: i64) {

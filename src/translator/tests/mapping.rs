@@ -279,7 +279,7 @@ fn the_example_shop_has_no_error() {
     for product in &shop.products {
         let table = [&customers, &orders]
             .into_iter()
-            .find(|t| t.name.table == product.table.value.1)
+            .find(|t| product.tables.read()[0].1 == t.name.table)
             .unwrap();
         assert_eq!(check(product, table), []);
         let made = onramp_translator::contract(product);

@@ -92,9 +92,10 @@ impl Assembler {
         }
     }
 
-    /// Messages of these prefixes are wanted, too.
-    pub(super) fn with_messages(mut self, prefixes: Vec<String>) -> Assembler {
-        self.messages = Wanted::new(prefixes);
+    /// Messages of these prefixes are wanted, too; whether those that no transaction holds may be
+    /// passed over.
+    pub(super) fn with_messages(mut self, prefixes: Vec<String>, accepted: bool) -> Assembler {
+        self.messages = Wanted::new(prefixes, accepted);
         self
     }
 
@@ -278,9 +279,15 @@ impl Assembler {
             Message::Truncate { relations } => return self.truncate(relations, batch),
             Message::Logical {
                 transactional,
+                lsn,
                 prefix,
                 content,
-            } => return self.logical(transactional, prefix, span(content), batch),
+            } => {
+                if !transactional {
+                    return self.outside(lsn, prefix);
+                }
+                return self.logical(prefix, span(content), batch);
+            }
             Message::Other => return Ok(()),
         };
         if let Some(id) = self.tables.row_of(relation) {
@@ -345,19 +352,30 @@ impl Assembler {
         Ok(())
     }
 
-    /// A message of the application's: a row for each that asked for its prefix.
-    fn logical(
-        &mut self,
-        transactional: bool,
-        prefix: &str,
-        content: Span,
-        batch: &mut Batch,
-    ) -> Result<(), Wrong> {
-        if self.within == Within::Known || !self.messages.has(prefix) {
+    /// A message that no transaction holds. What the starting position holds already was passed over
+    /// when it was met.
+    fn outside(&self, lsn: u64, prefix: &str) -> Result<(), Wrong> {
+        if lsn < self.from || !self.messages.has(prefix) {
             return Ok(());
         }
-        if !transactional || self.within == Within::Nothing {
-            return Err(Wrong::Failure(Box::new(logical::outside(prefix))));
+        match self.messages.outside_accepted {
+            true => {
+                logical::passed_over(Lsn(lsn), prefix);
+                Ok(())
+            }
+            false => {
+                let refused = logical::outside(Lsn(lsn), prefix);
+                Err(Wrong::Failure(Box::new(refused)))
+            }
+        }
+    }
+
+    /// A message of the application's: a row for each that asked for its prefix.
+    fn logical(&mut self, prefix: &str, content: Span, batch: &mut Batch) -> Result<(), Wrong> {
+        match self.within {
+            Within::Transaction => {}
+            Within::Known => return Ok(()),
+            Within::Nothing => return Err(wrong("a message outside its transaction")),
         }
         self.messages.each(prefix, &mut self.tables, |table, new| {
             if new {

@@ -9,6 +9,7 @@ use onramp_finding::{Failure, Finding, Kind, Place};
 
 use super::tables::Tables;
 use crate::decode;
+use crate::lsn::Lsn;
 
 /// The beginnings of the prefixes that are wanted: shared by whoever prepares the source and whoever
 /// reads its log.
@@ -31,11 +32,18 @@ impl Prefixes {
 
 /// The wanted ones, with the layout that was told of each.
 #[derive(Debug, Default)]
-pub(super) struct Wanted(Vec<(String, Option<TableId>)>);
+pub(super) struct Wanted {
+    prefixes: Vec<(String, Option<TableId>)>,
+    /// `source.accept: [messages_outside_transactions]`.
+    pub(super) outside_accepted: bool,
+}
 
 impl Wanted {
-    pub(super) fn new(prefixes: Vec<String>) -> Wanted {
-        Wanted(prefixes.into_iter().map(|p| (p, None)).collect())
+    pub(super) fn new(prefixes: Vec<String>, outside_accepted: bool) -> Wanted {
+        Wanted {
+            prefixes: prefixes.into_iter().map(|p| (p, None)).collect(),
+            outside_accepted,
+        }
     }
 
     /// Calls with each layout that a message of this prefix is a row of, and whether it is new.
@@ -45,7 +53,7 @@ impl Wanted {
         tables: &mut Tables,
         mut row: impl FnMut(TableId, bool),
     ) {
-        let wanted = self.0.iter_mut();
+        let wanted = self.prefixes.iter_mut();
         for (of, told) in wanted.filter(|(of, _)| prefix.starts_with(&**of)) {
             let new = told.is_none();
             let table = *told.get_or_insert_with(|| tables.push(layout(of)));
@@ -54,7 +62,9 @@ impl Wanted {
     }
 
     pub(super) fn has(&self, prefix: &str) -> bool {
-        self.0.iter().any(|(of, _)| prefix.starts_with(&**of))
+        self.prefixes
+            .iter()
+            .any(|(of, _)| prefix.starts_with(&**of))
     }
 }
 
@@ -74,15 +84,26 @@ fn read<'a>(row: &'a [u8], wanted: &[u16], out: &mut Vec<Cell<'a>>) -> Result<()
 }
 
 /// A message that no transaction holds: it is told even where its writer rolls back.
-pub(super) fn outside(prefix: &str) -> Failure {
+pub(super) fn outside(at: Lsn, prefix: &str) -> Failure {
     Failure::stop(
         Kind::Data,
         Finding::error(
             &codes::MESSAGE_OUTSIDE,
             Place::Source(format!("messages {prefix:?}")),
-            "a message is not part of a transaction",
+            format!("a message at {at} is not part of a transaction"),
         )
         .because(codes::MESSAGE_OUTSIDE.reason)
         .remedy(codes::MESSAGE_OUTSIDE.remedy),
     )
+}
+
+/// The same, where it is accepted: whoever looks for what was left out finds it by its place.
+pub(super) fn passed_over(at: Lsn, prefix: &str) {
+    let code = &codes::MESSAGE_OUTSIDE;
+    tracing::warn!(
+        code = code.id,
+        prefix,
+        position = %at,
+        "a message that is not part of a transaction is passed over"
+    );
 }

@@ -35,6 +35,7 @@ pub(super) enum Message<'a> {
     /// What an application wrote into the log.
     Logical {
         transactional: bool,
+        lsn: u64,
         prefix: &'a str,
         content: Range<usize>,
     },
@@ -179,11 +180,12 @@ fn read(tag: u8, mut r: Reader<'_>) -> Option<Message<'_>> {
             Message::Truncate { relations }
         }
         b'M' => {
-            let (flags, _lsn, prefix) = (r.u8()?, r.u64()?, r.text()?);
+            let (flags, lsn, prefix) = (r.u8()?, r.u64()?, r.text()?);
             let length = r.u32()? as usize;
             (r.rest().len() == length).then_some(())?;
             Message::Logical {
                 transactional: flags & 1 != 0,
+                lsn,
                 prefix,
                 content: r.rest(),
             }
@@ -308,6 +310,7 @@ mod tests {
             parse(bytes),
             Ok(Message::Logical {
                 transactional: true,
+                lsn: 7,
                 prefix: "orders.",
                 content: 22..24
             })

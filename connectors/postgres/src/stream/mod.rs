@@ -94,6 +94,7 @@ pub(crate) async fn acquire(
             shared,
             mapped,
             messages,
+            outside_accepted: names.accept_messages_outside_transactions,
             numbers,
             _feedback: Ended(task),
         },
@@ -131,6 +132,7 @@ struct Open {
     mapped: Mapped,
     /// The beginnings of the prefixes of messages that are wanted.
     messages: Vec<String>,
+    outside_accepted: bool,
     numbers: Numbers,
     _feedback: Ended,
 }

@@ -49,11 +49,12 @@ impl LogStream {
     pub(super) fn new(open: Open, from: Lsn, limits: StreamLimits) -> LogStream {
         let (shared, numbers) = (open.shared.clone(), open.numbers.clone());
         let messages = open.messages.clone();
+        let outside = open.outside_accepted;
         LogStream {
             open,
             limits,
             assembler: Assembler::new(from, limits.record_bytes, shared, numbers)
-                .with_messages(messages),
+                .with_messages(messages, outside),
             pace: Pace::default(),
             silent: None,
             needed: 0,

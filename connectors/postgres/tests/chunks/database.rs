@@ -65,6 +65,7 @@ impl Database {
             publication_by_dba: false,
             accept_unbounded_wal: false,
             accept_partitions_without_key: false,
+            accept_messages_outside_transactions: false,
         };
         Database {
             sql,

@@ -85,6 +85,7 @@ impl Source {
             publication_by_dba: false,
             accept_unbounded_wal: false,
             accept_partitions_without_key: false,
+            accept_messages_outside_transactions: false,
         };
         Source { sql, names }
     }

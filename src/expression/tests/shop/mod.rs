@@ -37,6 +37,7 @@ pub fn scope() -> Scope {
         r#type: r#type.clone(),
         nullable: *nullable,
         slot,
+        constant: None,
     });
     Scope::new().columns("row", columns.collect())
 }

@@ -200,6 +200,51 @@ pub static OLD_ROW_NEEDED: Code = Code {
     remedy: "Have the log hold whole old rows, on PostgreSQL: ALTER TABLE ... REPLICA IDENTITY FULL; it writes more log. Or let the event do without `before`.",
 };
 
+/// Tables that the key does not tell apart.
+pub static TABLES_ALIKE: Code = Code {
+    id: "ONR-330",
+    title: "key does not tell the tables apart",
+    reason: "A product reads several tables, and nothing in its key says which one a row is of: rows of two tables would overwrite each other, and a delete in one would take the other's away.",
+    example: "source: { tables: [\"shop_*.ordr_hdr\"] } # key: [order_id], and each shop counts its orders from 1",
+    remedy: "Add a field to the key that is made of table.schema or table.name, e.g. shop: { type: string, expr: table.schema }; or, where a key stands in one table at a time, say moves: true.",
+};
+
+/// A filter needs old rows where rows move.
+pub static MOVES_NEED_OLD_ROW: Code = Code {
+    id: "ONR-331",
+    title: "filter needs the old row",
+    reason: "A row that the filter never let through must not give a tombstone: its key may stand in another table. Only the old row tells what it was.",
+    example: "source: { tables: [public.ordr, public.ordr_arch], where: row.del_flg != \"Y\" } # moves: true, REPLICA IDENTITY DEFAULT",
+    remedy: "Have the log hold whole old rows, on PostgreSQL: ALTER TABLE ... REPLICA IDENTITY FULL; or leave the filter out.",
+};
+
+/// A key in two tables.
+pub static KEY_IN_TWO_TABLES: Code = Code {
+    id: "ONR-332",
+    title: "key stands in two tables",
+    reason: "With moves: true a key stands in one table at most whenever a transaction commits. One wrote a key into two: which of them holds cannot be told.",
+    example: "BEGIN; INSERT INTO ordr_arch SELECT * FROM ordr WHERE ord_no = 7; UPDATE ordr SET rmk = 'kept' WHERE ord_no = 7; COMMIT;",
+    remedy: "Delete the row where it came from in the transaction that copies it; where a key may stand in both, make table.name a part of the key, in a new version.",
+};
+
+/// What a row was moved to cannot be told.
+pub static MOVE_UNCLEAR: Code = Code {
+    id: "ONR-333",
+    title: "moved row cannot be told",
+    reason: "A transaction wrote a key into two tables and removed the row that it wrote last: the log does not repeat what the other one holds.",
+    example: "BEGIN; INSERT INTO ordr_arch …; INSERT INTO ordr … the same key; DELETE FROM ordr …; COMMIT;",
+    remedy: "Write the row that stays last. Where the application does so for good, make table.name a part of the key, in a new version.",
+};
+
+/// More keys than are remembered.
+pub static MOVES_FORGOTTEN: Code = Code {
+    id: "ONR-334",
+    title: "transaction wrote more keys than are remembered",
+    reason: "With moves: true a deleted row may stand in another table by then. This transaction wrote more keys of another table than limits.moved_keys holds, so that it cannot be told.",
+    example: "INSERT INTO ordr_arch SELECT * FROM ordr; DELETE FROM ordr; -- ten million rows in one transaction",
+    remedy: "Raise limits.moved_keys in the gateway file: some 110 bytes a key. Moving rows in smaller transactions keeps within it.",
+};
+
 /// JSON does not give the field's value.
 pub static ROW_JSON: Code = Code {
     id: "ONR-335",
@@ -269,6 +314,11 @@ pub const ALL: &[&Code] = &[
     &ROW_TIME,
     &ROW_UNREADABLE,
     &OLD_ROW_NEEDED,
+    &TABLES_ALIKE,
+    &MOVES_NEED_OLD_ROW,
+    &KEY_IN_TWO_TABLES,
+    &MOVE_UNCLEAR,
+    &MOVES_FORGOTTEN,
     &ROW_JSON,
     &UNKNOWN_EVENT,
     &EVENT_UPDATED,

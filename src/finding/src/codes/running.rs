@@ -227,6 +227,15 @@ pub static RECOVERY_UNFINISHED: Code = Code {
     remedy: "Run `onramp recover` again: it goes on where it ended.",
 };
 
+/// A union's table is gone.
+pub static UNION_TABLE_GONE: Code = Code {
+    id: "ONR-718",
+    title: "table of a union is gone",
+    reason: "A table that a pattern of source.tables meant was dropped or renamed. Its rows went without a word in the log, so that their keys got no tombstones.",
+    example: "DROP TABLE ordr_2019; -- source: { tables: [\"public.ordr_*\"] }",
+    remedy: "Say on_truncate: ignore to go on and keep the last state of each key; `onramp backfill PRODUCT --reconcile` then gives tombstones to those that no table has.",
+};
+
 /// A fault of the program itself.
 pub static INTERNAL: Code = Code {
     id: "ONR-799",
@@ -263,5 +272,6 @@ pub const ALL: &[&Code] = &[
     &HISTORY_LATE,
     &HISTORY_FULL,
     &RECOVERY_UNFINISHED,
+    &UNION_TABLE_GONE,
     &INTERNAL,
 ];

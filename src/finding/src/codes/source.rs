@@ -413,7 +413,7 @@ pub static MESSAGE_OUTSIDE: Code = Code {
     title: "message outside a transaction",
     reason: "A message that is written without a transaction stays in the log even where the writer's transaction is rolled back, and has no place among the changes: an event of it could tell of what never happened.",
     example: "SELECT pg_logical_emit_message(false, 'orders.', '{…}')",
-    remedy: "Let the application write it with `pg_logical_emit_message(true, …)`. One that is in the log already stays there: drop the slot, and `onramp recover` makes a new one and keeps the gap on record.",
+    remedy: "Let the application write it with `pg_logical_emit_message(true, …)`. One that is in the log already stays there: write `source.accept: [messages_outside_transactions]` into the gateway file, and it is passed over, with a warning that names its position; take the word out again once the gateway is beyond it.",
 };
 
 /// All of them, in order.

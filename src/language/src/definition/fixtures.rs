@@ -38,6 +38,12 @@ const TEST: &[Key] = &[
     Key::required("name", TEXT, "What is shown, in a sentence.")
         .example("a soft-deleted order becomes a tombstone"),
     Key::optional(
+        "table",
+        Value::Text(Form::Table),
+        "The table that the row stands in, of a product of several; else the first that is named.",
+    )
+    .example("shop_1.ordr_hdr"),
+    Key::optional(
         "row",
         Value::Row,
         "A row that was there already, instead of a change.",

@@ -3,7 +3,7 @@
 use onramp_finding::{Code, codes::files};
 
 use super::spelling::{
-    avro_name, duration, event_name, gateway_name, product_name, scalar, secret_name, size,
+    avro_name, duration, event_name, gateway_name, is_a_key_name, product_name, scalar, size,
     slot_name, table,
 };
 use crate::product::Scalar;
@@ -36,6 +36,8 @@ pub(crate) enum Form {
     Path,
     Pattern,
     Table,
+    /// `schema.table`, with `*` for any letters.
+    Tables,
     Column,
     Expression,
     FieldType,
@@ -91,6 +93,7 @@ impl Form {
             Form::Path => "path".into(),
             Form::Pattern => "path or pattern".into(),
             Form::Table => "`schema.table`".into(),
+            Form::Tables => "`schema.table`, `*` for any letters".into(),
             Form::Column => "column".into(),
             Form::Expression => "expression".into(),
             Form::FieldType | Form::ItemType => "type".into(),
@@ -107,7 +110,7 @@ impl Form {
             Form::ProductName => "[a-z][a-z0-9-]*\\.[a-z][a-z0-9-]*\\.v[1-9][0-9]{0,8}",
             Form::FieldName | Form::Symbol => "[A-Za-z_][A-Za-z0-9_]*",
             Form::EventName => "[A-Z][A-Za-z0-9]*",
-            Form::SecretName => "[a-z][a-z0-9_]*",
+            Form::SecretName => "[a-z][a-z0-9_]{0,63}",
             Form::SlotName => "[a-z0-9_]{1,63}",
             Form::Duration => "[0-9]+(ms|s|m|h|d)",
             Form::Retention => "forever|[0-9]+(ms|s|m|h|d)",
@@ -115,7 +118,8 @@ impl Form {
             Form::SourceUrl => "postgres(ql)?://.+",
             Form::HttpUrl => "https?://.+",
             Form::Listen | Form::Broker => ".+:[0-9]+",
-            Form::Table => "[^.]+\\.[^.]+",
+            Form::Table => "[^.*]+\\.[^.*]+",
+            Form::Tables => "[^.]+\\.[^.]+",
             Form::FieldType => {
                 "boolean|int|long|float|double|string|bytes|decimal\\([0-9]+,[0-9]+\\)|date|timestamp|local-timestamp|time|uuid|json|enum|record|array"
             }
@@ -169,11 +173,11 @@ impl Form {
                 "letters and digits, the first a capital, e.g. `OrderPlaced`",
             ),
             Form::SecretName => named(
-                secret_name(text),
+                is_a_key_name(text),
                 text,
                 "a key's name",
                 self,
-                "lower case letters, digits and `_`, e.g. `pii_2026`",
+                "at most 64 lower case letters, digits and `_`, e.g. `pii_2026`",
             ),
             Form::SlotName => named(
                 slot_name(text),
@@ -243,7 +247,11 @@ impl Form {
                 )),
             },
             Form::Pattern => super::super::load::pattern::check(text),
-            Form::Table => match table(text) {
+            Form::Table if text.contains('*') => Err(bad(
+                format!("`{text}` is not one table"),
+                "name the table, or several by `tables: [\"shop_*.ordr_hdr\"]`",
+            )),
+            Form::Table | Form::Tables => match table(text) {
                 Some(_) => Ok(()),
                 None => Err(bad(
                     format!("`{text}` is not a table with its schema"),

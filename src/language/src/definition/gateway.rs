@@ -83,6 +83,10 @@ const ACCEPT: &[Word] = &[
         "partitions_without_key",
         "A partitioned table without a primary key on its root: a partition attached without a replica identity of its own makes the application's updates fail.",
     ),
+    Word::new(
+        "messages_outside_transactions",
+        "Messages of an outbox's prefix that no transaction holds are passed over, each with a warning that names its position.",
+    ),
 ];
 
 const TLS: &[Key] = &[
@@ -219,6 +223,12 @@ const LIMITS: &[Key] = &[
         "changed_keys",
         Value::Text(Form::Size),
         "While rows that were there already are read: the keys that live changes remember. Beyond it chunks are read again; where rows are told once (`history: insert`) the gateway stops.",
+    )
+    .default("16MiB"),
+    Key::optional(
+        "moved_keys",
+        Value::Text(Form::Size),
+        "For products with `moves`: the keys that one source transaction has written. Beyond it the gateway stops where another table's delete needs them.",
     )
     .default("16MiB"),
 ];

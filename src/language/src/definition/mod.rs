@@ -16,8 +16,8 @@ pub(crate) use fixtures::FIXTURES;
 pub(crate) use forms::{Complaint, Form, suggestion};
 pub(crate) use gateway::GATEWAY;
 pub(crate) use product::PRODUCT;
-pub use spelling::duration;
 pub(crate) use spelling::{avro_name, product_name, scalar, size, table};
+pub use spelling::{duration, is_a_key_name};
 
 /// A key: its name, what stands under it, and what it is for.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The keys of an outbox product.
 
-use super::product::{MAPPING_CHANGE, ON_ERROR, ROWS_BEFORE, TRUNCATE};
+use super::product::{MAPPING_CHANGE, ON_ERROR, ROWS_BEFORE, TABLES, TRUNCATE};
 use super::{Form, Key, Value, Word};
 
 const TEXT: Value = Value::Text(Form::Text);
@@ -9,7 +9,7 @@ const COLUMN: Value = Value::Text(Form::Column);
 const TABLE_OR_MESSAGES: Key = Key::optional(
     "table",
     Value::Text(Form::Table),
-    "Schema and table. Exactly one of `table` and `message_prefix`.",
+    "Schema and table. Exactly one of `table`, `tables` and `message_prefix`.",
 )
 .example("public.outbox");
 
@@ -55,6 +55,7 @@ pub(super) const OUTBOX: &[Key] = &[
 
 const SOURCE: &[Key] = &[
     TABLE_OR_MESSAGES,
+    TABLES,
     Key::optional(
         "where",
         Value::Text(Form::Expression),

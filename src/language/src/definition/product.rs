@@ -189,9 +189,10 @@ const ENTITY: &[Key] = &[
         Value::Fields,
         "The fields, in the order of the schema. Required unless the product is retired.",
     ),
-    Key::later(
+    Key::optional(
         "moves",
-        "Whether a row may move from one of several tables to another.",
+        Value::Words(&[Word::new("true", "It may, within one transaction.")]),
+        "Whether a row may move from one of several tables to another. Needed where the key does not tell the tables apart; at each commit a key stands in one table at most.",
     ),
     Key::later(
         "children",
@@ -203,7 +204,7 @@ const ENTITY: &[Key] = &[
 const EVENTS: &[Key] = &[
     Key::optional(
         "source",
-        Value::Map(&[TABLE]),
+        Value::Map(&[TABLE, TABLES]),
         "Whose changes they follow from. Required unless the product is retired.",
     ),
     KEY,
@@ -236,11 +237,22 @@ const EVENT: &[Key] = &[
     ),
 ];
 
-const TABLE: Key = Key::required("table", Value::Text(Form::Table), "Schema and table.")
-    .example("public.ordr_hdr");
+const TABLE: Key = Key::optional(
+    "table",
+    Value::Text(Form::Table),
+    "Schema and table. Exactly one of `table` and `tables`.",
+)
+.example("public.ordr_hdr");
+pub(super) const TABLES: Key = Key::optional(
+    "tables",
+    Value::List(&Value::Text(Form::Tables)),
+    "Several tables with the columns that are mapped: shards, years, schemas. Schema and table of each, `*` in either for any letters.",
+)
+.example("[\"shop_*.ordr_hdr\"]");
 
 const ENTITY_SOURCE: &[Key] = &[
     TABLE,
+    TABLES,
     Key::optional(
         "where",
         Value::Text(Form::Expression),

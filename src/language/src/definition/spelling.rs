@@ -38,8 +38,10 @@ pub(super) fn gateway_name(text: &str) -> bool {
     lower_word(text, '_') && text.len() <= 41
 }
 
-pub(super) fn secret_name(text: &str) -> bool {
-    lower_word(text, '_')
+/// Whether a key of protection may be called so. What encrypted values begin with is held against it,
+/// too: the name stands in each of them.
+pub fn is_a_key_name(text: &str) -> bool {
+    lower_word(text, '_') && text.len() <= 64
 }
 
 pub(super) fn slot_name(text: &str) -> bool {
@@ -154,6 +156,14 @@ pub(crate) fn scalar(text: &str) -> Option<Scalar> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_keys_name_is_bounded() {
+        assert!(is_a_key_name("pii_2026") && is_a_key_name(&"k".repeat(64)));
+        for wrong in ["", "2026", "_pii", "pii-2026", "Pii", &"k".repeat(65)] {
+            assert!(!is_a_key_name(wrong), "{wrong}");
+        }
+    }
 
     #[test]
     fn names_keep_to_their_patterns() {

@@ -5,7 +5,7 @@ use std::path::Path;
 use onramp_finding::{Span, codes::files};
 use serde_json::{Map, Value};
 
-use crate::definition::{FIXTURES, product_name, scalar};
+use crate::definition::{FIXTURES, product_name, scalar, table};
 use crate::faults::Faults;
 use crate::fixtures::{Cell, Expected, Fixtures, Given, Row, Test};
 use crate::yaml::{Content, Node};
@@ -39,10 +39,13 @@ fn test(node: &Node, faults: &mut Faults) -> Option<Test> {
     let name = node.get("name")?;
     let name = faults.spanned(name, name.text()?.to_owned());
     let given = given(node, faults);
+    let of = node.get("table");
+    let table = of.and_then(|n| Some(faults.spanned(n, table(n.text()?)?)));
     let at = node.entries().iter().find(|e| e.key == "expect")?;
     let expect = at.value.items().iter().filter_map(|e| expected(e, faults));
     Some(Test {
         name,
+        table,
         expect: expect.collect(),
         expect_span: match at.value.content {
             // It begins where the key ends.

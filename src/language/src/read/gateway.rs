@@ -276,6 +276,7 @@ fn limits(root: &Node, faults: &mut Faults) -> Option<Limits> {
         chunk: bytes("chunk")?,
         queue: bytes("queue")?,
         changed_keys: bytes("changed_keys")?,
+        moved_keys: bytes("moved_keys")?,
     };
     let pairs = [
         ("row", limits.row, "chunk", limits.chunk),

@@ -10,6 +10,7 @@ mod lookup;
 mod outbox;
 mod product;
 mod source;
+mod tables;
 
 pub(crate) use fixtures::fixtures;
 pub(crate) use gateway::gateway;

@@ -19,7 +19,7 @@ const OWN_HEADERS: &[&str] = &["ce_", "onramp_", "content-type"];
 
 /// The columns and events; none where the columns are not all there.
 pub(super) fn outbox(root: &Node, around: &Surroundings<'_>, faults: &mut Faults) -> Option<Kind> {
-    let messages = messages(root, faults);
+    let messages = messages(root);
     if let Some(at) = root.get("history").filter(|_| messages)
         && around.rows_before == RowsBefore::Insert
     {
@@ -101,33 +101,10 @@ pub(super) fn outbox(root: &Node, around: &Surroundings<'_>, faults: &mut Faults
     })
 }
 
-/// Whether events are the log's messages; exactly one of `table` and `message_prefix` is said.
-fn messages(root: &Node, faults: &mut Faults) -> bool {
-    let Some(source) = root.get("source") else {
-        return false;
-    };
-    match (source.get("table"), source.get("message_prefix")) {
-        (Some(_), Some(at)) => {
-            faults
-                .error(
-                    &files::FIELD_SOURCE,
-                    at,
-                    "`source` has both `table` and `message_prefix`",
-                )
-                .because("events are rows of a table, or messages of the log")
-                .remedy("keep one of the two");
-            false
-        }
-        (None, None) => {
-            if !check::misspelt(source, "table") && !check::misspelt(source, "message_prefix") {
-                let (example, path) = (Some("public.outbox"), "source");
-                check::missing_at(source, "table", example, "", path, faults);
-            }
-            false
-        }
-        (None, Some(_)) => true,
-        (Some(_), None) => false,
-    }
+/// Whether events are the log's messages.
+fn messages(root: &Node) -> bool {
+    let said = |key| root.at(&["source", key]).is_some();
+    said("message_prefix") && !said("table") && !said("tables")
 }
 
 fn columns(root: &Node, messages: bool, faults: &mut Faults) -> Option<OutboxColumns> {

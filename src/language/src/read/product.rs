@@ -8,14 +8,14 @@ use onramp_finding::{
 };
 
 use super::source::{Opens, Within};
-use super::{events, field, outbox, source};
+use super::{events, field, outbox, source, tables};
 use crate::check;
-use crate::definition::{PRODUCT, duration, product_name, table};
+use crate::definition::{PRODUCT, duration, product_name};
 use crate::faults::Faults;
 use crate::yaml::Node;
 use crate::{
     Compatibility, Field, KeyFormat, Kind, OnError, OnMappingChange, OnTruncate, Product,
-    ProductName, Protect, Retention, RowsBefore, Scalar, Shape, Sla, Spanned, Status,
+    ProductName, Protect, Retention, RowsBefore, Scalar, Shape, Sla, Spanned, Status, Tables,
 };
 
 /// What a text begins with that is left for people to say.
@@ -94,15 +94,7 @@ pub(crate) fn product(
     if said_draft && !around.drafts {
         draft(root, &name, faults);
     }
-    let table = root
-        .at(&["source", "table"])
-        .and_then(|n| Some(faults.spanned(n, table(n.text()?)?)));
-    let table = match &kind {
-        Kind::Outbox { outbox, .. } if outbox.messages => root
-            .at(&["source", "message_prefix"])
-            .and_then(|n| Some(faults.spanned(n, (String::new(), n.text()?.to_owned())))),
-        _ => table,
-    };
+    let tables = tables::tables(root, faults);
     let said = |path: &[&str]| root.text_at(path).unwrap_or_default().to_owned();
     let spanned = |path: &[&str], faults: &Faults| {
         let node = root.at(path)?;
@@ -129,8 +121,8 @@ pub(crate) fn product(
         description: said(&["description"]),
         sla: sla(root),
         compatibility: compatibility(&said(&["compatibility"])),
-        table: match table {
-            Some(table) => table,
+        tables: match tables {
+            Some(tables) => tables,
             None if status == Status::Retired => nowhere(&name),
             None => return None,
         },
@@ -218,12 +210,12 @@ fn kept_mapping(root: &Node, faults: &mut Faults) {
 }
 
 /// A retired product's table, where it says none.
-fn nowhere(name: &Spanned<ProductName>) -> Spanned<(String, String)> {
-    Spanned {
+fn nowhere(name: &Spanned<ProductName>) -> Tables {
+    Tables::one(Spanned {
         value: (String::new(), String::new()),
         file: name.file.clone(),
         span: name.span,
-    }
+    })
 }
 
 /// A kind that is not built: that alone is told, since the rest of the file belongs to it.

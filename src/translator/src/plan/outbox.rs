@@ -26,7 +26,8 @@ impl Planner<'_> {
         let scope =
             onramp_expression::Scope::new().columns("row", self.columns(places.after, false));
         let without = self.product.tells_rows();
-        self.scope = onramp_expression::transaction(scope, places.change, without);
+        let scope = onramp_expression::transaction(scope, places.change, without);
+        self.scope = self.of_table(scope);
         self.places = places;
     }
 

@@ -9,7 +9,7 @@ use onramp_connector::{
 };
 use onramp_event::RouteId;
 use onramp_language::Product;
-use onramp_translator::{Encoding, Mapped, RowNames, TableMapping, Translator};
+use onramp_translator::{Encoding, Mapped, RowLimits, RowNames, TableMapping, Translator};
 
 /// Reads a product: `head` holds lines between description and fields, `fields` the fields.
 pub(crate) fn product(head: &str, fields: &str) -> Product {
@@ -232,6 +232,9 @@ pub(crate) fn translator_naming(
     Translator::new(
         vec![mapping],
         vec![("pii".into(), b"secret".to_vec())],
-        row_bytes,
+        RowLimits {
+            row_bytes,
+            moved_keys_bytes: 1 << 20,
+        },
     )
 }

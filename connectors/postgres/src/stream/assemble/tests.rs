@@ -257,7 +257,7 @@ fn message(flags: u8, prefix: &str, content: &str) -> Vec<u8> {
 fn messages_that_are_wanted_are_rows_and_one_outside_a_transaction_is_refused() {
     let mut case = Case::from(0);
     let wanted = vec!["orders.".to_owned(), "orders.x".to_owned()];
-    case.assembler = case.assembler.with_messages(wanted);
+    case.assembler = case.assembler.with_messages(wanted, false);
     let frames = [
         message(0, "users.", "nobody's"),
         begin(16),
@@ -294,11 +294,30 @@ fn messages_that_are_wanted_are_rows_and_one_outside_a_transaction_is_refused() 
     );
     // What the starting position holds already gives nothing.
     let mut known = Case::from(100);
-    known.assembler = known.assembler.with_messages(vec!["orders.".to_owned()]);
+    known.assembler = (known.assembler).with_messages(vec!["orders.".to_owned()], false);
     known
-        .read(&[begin(16), message(1, "orders.", "{}"), commit(32)])
+        .read(&[
+            message(0, "orders.", "was passed over"),
+            begin(16),
+            message(1, "orders.", "{}"),
+            commit(32),
+        ])
         .unwrap();
     assert!(known.batch.items.is_empty());
     let failure = case.read(&[message(0, "orders.", "{}")]).unwrap_err();
     assert_eq!(failure.findings[0].code.id, "ONR-462");
+    // Accepted, it gives nothing, and what comes after it goes on.
+    let mut accepted = Case::from(0);
+    accepted.assembler = (accepted.assembler).with_messages(vec!["orders.".to_owned()], true);
+    let frames = [
+        message(0, "orders.", "{}"),
+        begin(16),
+        message(0, "orders.", "{}"),
+        message(1, "orders.", "[]"),
+        commit(32),
+    ];
+    accepted.read(&frames).unwrap();
+    let items = &accepted.batch.items;
+    let changes = items.iter().filter(|i| matches!(i, Item::Change(_)));
+    assert_eq!(changes.count(), 1);
 }
