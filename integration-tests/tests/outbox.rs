@@ -421,7 +421,7 @@ async fn rows_that_were_there_are_told_where_the_file_asks_and_each_once() {
     assert_eq!(ids.len(), count, "the application's ids");
     for event in &events {
         let key: i64 = event.key.parse().expect("a number");
-        let was_there = event.headers.get("onramp_op").is_some();
+        let was_there = event.headers.contains_key("onramp_op");
         assert_eq!(was_there, key <= OLD || key == 1000, "{event:?}");
         assert_eq!(event.headers["ce_id"], event.headers["onramp_event_id"]);
         match &event.value {

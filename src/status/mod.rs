@@ -127,6 +127,9 @@ pub(crate) struct RunShown {
     pub(crate) filter: Option<String>,
     /// Whether keys that the table no longer has get tombstones.
     pub(crate) reconcile: bool,
+    /// Whether it was ended before every row was told, since the product's file no longer asks.
+    #[serde(default)]
+    pub(crate) given_up: bool,
 }
 
 /// A gap.
@@ -164,6 +167,7 @@ impl RunShown {
             log_bytes: reads.then(|| shown.log_bytes(log)).flatten(),
             filter: record.filter.clone(),
             reconcile: record.reconcile,
+            given_up: record.given_up,
         }
     }
 }

@@ -109,6 +109,9 @@ fn rows(out: &mut String, product: &ProductShown) {
 fn progress(run: &RunShown) -> String {
     let mut text = grouped(run.rows);
     match run.stage {
+        Stage::Done if run.given_up => {
+            return format!("{text}, given up: the file says history: none");
+        }
         Stage::Done => return format!("{text}, done"),
         Stage::Reconciling => {
             return format!("{text}, all published; looking for keys that the table lacks");

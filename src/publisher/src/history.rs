@@ -119,6 +119,16 @@ impl LiveRows {
         at
     }
 
+    /// Forgets what stands on pages that are full: they are not written again.
+    pub fn keep_last(&mut self) {
+        let last = self.pages.keys().next_back().copied();
+        for (at, rows) in &mut self.pages {
+            if Some(*at) != last {
+                *rows = Vec::new();
+            }
+        }
+    }
+
     /// A page's record of progress, key and value.
     pub fn note(&self, product: &str, page: usize) -> (String, String) {
         let rows = self.pages.get(&page).into_iter().flatten().flatten();
@@ -210,6 +220,12 @@ mod tests {
                 .unwrap();
         }
         assert_eq!(back, rows);
+        rows.keep_last();
+        assert_eq!(rows.rows().count(), 1);
+        assert_eq!(
+            rows.note("commerce.orders.v1", 1),
+            back.note("commerce.orders.v1", 1)
+        );
         assert_eq!(back.add(name(PAGE_ROWS + 1)), 1, "the last page goes on");
         for (key, value) in rows.gone("commerce.orders.v1") {
             assert_eq!(value, "");

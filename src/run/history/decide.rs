@@ -271,6 +271,8 @@ mod tests {
         assert_eq!(decided(&with, known(&given_up)), Err("ONR-728"));
         let done = HistoryRecord {
             stage: Stage::Done,
+            tables: begun.left.clone(),
+            left: Vec::new(),
             ..begun.clone()
         };
         assert_eq!(decided(&without, known(&done)), Ok(None));

@@ -15,8 +15,8 @@ use onramp_finding::{Failure, Finding, Kind, Place};
 use onramp_publisher::LiveRows;
 use onramp_translator::Mapped;
 
-/// What a name takes: in its page, in the set, and the set's free places.
-const ENTRY_BYTES: usize = 64;
+/// What a name takes in a set, whose places are at least three of seven taken.
+const ENTRY_BYTES: usize = 40;
 
 /// For each product whose rows are told once: those that the log brought.
 pub(super) struct Live {
@@ -46,8 +46,10 @@ impl Live {
     }
 
     /// Remembers a product's rows from here on, beside those that progress knows of.
-    pub(super) fn watch(&mut self, mapped: &Mapped, pages: LiveRows) {
+    pub(super) fn watch(&mut self, mapped: &Mapped, mut pages: LiveRows) {
         let Some(names) = &mapped.rows else { return };
+        let rows = pages.rows().copied().collect();
+        pages.keep_last();
         let at = self.products.len();
         for route in [Some(mapped.route), mapped.quarantine.map(|q| q.route)] {
             let Some(route) = route.map(|route| usize::from(route.0)) else {
@@ -61,7 +63,7 @@ impl Live {
         self.products.push(Product {
             name: mapped.product.name.value.to_string(),
             route: mapped.route,
-            rows: pages.rows().copied().collect(),
+            rows,
             pages,
             asked: names.asked.clone(),
             under_way: true,
@@ -95,14 +97,17 @@ impl Live {
                 written.insert((at, product.pages.add(mark.row)));
             }
         }
-        for (at, page) in written {
-            let product = &self.products[at];
-            let (key, value) = product.pages.note(&product.name, page);
+        for (at, page) in &written {
+            let product = &self.products[*at];
+            let (key, value) = product.pages.note(&product.name, *page);
             // A page that fills is written once an arena.
             match arena.notes.iter_mut().find(|(there, _)| *there == key) {
                 Some((_, before)) => *before = value,
                 None => arena.notes.push((key, value)),
             }
+        }
+        for (at, _) in written {
+            self.products[at].pages.keep_last();
         }
         self.room()
     }

@@ -50,6 +50,7 @@ mod orders;
 mod pieces;
 pub(crate) mod ranges;
 mod reader;
+mod remember;
 mod replay;
 mod start;
 mod waits;
@@ -59,7 +60,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use onramp_connector::{Bound, Position};
-use onramp_event::{Arena, Origin};
+use onramp_event::Arena;
 use onramp_finding::Failure;
 use onramp_publisher::{HistoryRecord, LiveRows, Stage};
 use tokio::sync::{mpsc, watch};
@@ -73,6 +74,7 @@ use live::Live;
 pub(super) use orders::Orders;
 use pieces::{Arrival, ReadChunk, Shared};
 use reader::Readers;
+use remember::overtaken;
 use replay::Replaying;
 pub(super) use start::Parts;
 use waits::Waits;
@@ -267,51 +269,6 @@ impl History {
         Ok(())
     }
 
-    /// Remembers the keys of the events from `first` on: live changes that a chunk may lack.
-    pub(super) fn remember(&mut self, arena: &mut Arena, first: usize) -> Result<(), Failure> {
-        self.live.note(arena)?;
-        if !self.changed.watches() {
-            arena.marks.clear();
-            return Ok(());
-        }
-        let from = self.remembered_from();
-        for mark in arena.marks.drain(..).filter(|mark| mark.gone) {
-            if mark.number >= from {
-                self.changed.note(mark.route, &mark.row, mark.number);
-            }
-        }
-        for record in &arena.records[first..] {
-            match arena.transactions[record.transaction as usize].origin {
-                // Of rows that are told once the marks tell.
-                _ if self.live.product(record.route).is_some() => {}
-                Origin::Log(number) if number >= from => {
-                    let key = arena.slice(record.key);
-                    self.changed.note(record.route, key, number);
-                }
-                _ => {}
-            }
-        }
-        self.shared.raise_floor(self.changed.floor());
-        Ok(())
-    }
-
-    /// From which transaction on live changes count: those before S0 every reading sees, so that a
-    /// backlog of the log costs no memory. While S0 is not known, or ghosts are looked for, all do.
-    fn remembered_from(&self) -> u64 {
-        let mut under_way = self.runs.iter().filter(|run| !run.done()).peekable();
-        if self.opening || under_way.peek().is_none() {
-            return 0;
-        }
-        let floor = |run: &Run| {
-            if run.ghosts.is_empty() {
-                run.group.floor
-            } else {
-                0
-            }
-        };
-        under_way.map(floor).min().unwrap_or(0)
-    }
-
     /// Waits for the next chunk, or for a failure. Cancelling it loses nothing.
     pub(super) async fn arrived(&mut self) -> Result<(), Failure> {
         match self.arrivals.recv().await {
@@ -462,20 +419,4 @@ impl History {
         }
         Some(vec![arena])
     }
-}
-
-/// Takes out the events of rows that a live change overtook, numbered `from` or above; of rows that are
-/// told once those that the log brought or took away.
-fn overtaken(arena: &mut Arena, changed: &ChangedKeys, live: &Live, from: u64) {
-    let bytes = &arena.bytes;
-    arena.records.retain(|record| {
-        if let Some(product) = live.product(record.route) {
-            let row = &bytes[record.row.start as usize..record.row.end as usize];
-            return !live.brought(product, row) && changed.by(product, row).is_none();
-        }
-        let key = &bytes[record.key.start as usize..record.key.end as usize];
-        changed
-            .by(record.route, key)
-            .is_none_or(|number| number < from)
-    });
 }

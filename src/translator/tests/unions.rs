@@ -94,6 +94,7 @@ impl Tables {
 
 fn translator(tables: &[TableDescription], product: &Product, moved_keys: usize) -> Translator {
     let mapped = Mapped {
+        rows: None,
         route: RouteId(0),
         product: Arc::new(product.clone()),
         quarantine: product.quarantine_topic().map(|_| QuarantineRoute {
