@@ -10,7 +10,11 @@ use super::{History, Run};
 
 impl History {
     /// Remembers the keys of the events from `first` on: live changes that a chunk may lack.
-    pub(in crate::run) fn remember(&mut self, arena: &mut Arena, first: usize) -> Result<(), Failure> {
+    pub(in crate::run) fn remember(
+        &mut self,
+        arena: &mut Arena,
+        first: usize,
+    ) -> Result<(), Failure> {
         self.live.note(arena)?;
         if !self.changed.watches() {
             arena.marks.clear();
