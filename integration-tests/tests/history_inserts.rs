@@ -165,7 +165,16 @@ fn is_right(events: &[Event], history: &History) -> Result<(), String> {
 async fn each_row_that_was_there_is_told_once_among_what_the_log_brings() {
     let scenario = accounts("snapshot: { readers: 2, chunk_rows: 50 }\n").await;
     let gateway = Gateway::reading(&scenario).await;
-    let writer = Writer::start(&scenario, History::default(), 7).await;
+    // Rows that no reader has come to: the log brings them first.
+    let mut history = History::default();
+    let insert =
+        format!("INSERT INTO acct SELECT n, 1 FROM generate_series({ROWS} + 1, {ROWS} + 20) n");
+    run(&scenario.db, &insert).await;
+    for n in 1..=20 {
+        let key = i32::try_from(ROWS + n).expect("few");
+        history.by_key.insert(key, vec![Some(1)]);
+    }
+    let writer = Writer::start(&scenario, history, 7).await;
     done(&scenario, "account-life.v1").await;
     writer.under_way().await;
     let history = writer.stop().await;
