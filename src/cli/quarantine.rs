@@ -17,7 +17,7 @@ use crate::quarantine::{self, Group, Record};
 use crate::terminal::{self, grouped, labelled};
 use crate::{admin, operate};
 
-/// Shows rows that products with `on_error: quarantine` could not carry, and has them read again.
+/// Shows rows that products with `on_error: quarantine` could not carry, and has them published after all.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
