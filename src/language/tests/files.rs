@@ -101,7 +101,10 @@ fn an_entity_is_read_as_it_says() {
     assert_eq!(product.name.value.to_string(), "commerce.orders.v2");
     assert_eq!(product.status, Status::Active);
     assert_eq!(product.compatibility, Compatibility::FullTransitive);
-    assert_eq!(product.tables.read(), [("public".into(), "ordr_hdr".into())]);
+    assert_eq!(
+        product.tables.read(),
+        [("public".into(), "ordr_hdr".into())]
+    );
     assert_eq!(
         product.filter.as_ref().unwrap().value,
         "row.del_flg != \"Y\""
