@@ -76,11 +76,9 @@ impl Moves {
         let Some(memory) = self.memories.get_mut(usize::from(route.0)) else {
             return Ok(());
         };
-        let of_table = |(key, standing): (&Box<[u8]>, &Standing)| {
-            let stood = standing.tables.iter().any(|(t, _)| *t == table);
-            stood.then(|| key.clone())
-        };
-        let keys: Vec<_> = memory.keys.iter().filter_map(of_table).collect();
+        let stood = |standing: &Standing| standing.tables.iter().any(|(t, _)| *t == table);
+        let of_table = memory.keys.iter().filter(|(_, standing)| stood(standing));
+        let keys: Vec<_> = of_table.map(|(key, _)| key.clone()).collect();
         for key in keys {
             self.removed(route, &key, table)?;
         }
