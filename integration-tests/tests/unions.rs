@@ -337,3 +337,84 @@ async fn tables_that_the_key_does_not_tell_apart_are_refused() {
     gateway.refuses(66, "ONR-411").await;
     scenario.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn facts_and_outboxes_of_several_tables_are_one_stream_each() {
+    let shops = ["shop_1", "shop_2"].map(|shop| {
+        format!(
+            "CREATE SCHEMA {shop};
+             CREATE TABLE {shop}.ordr (ord_no bigint PRIMARY KEY, stat text NOT NULL);
+             CREATE TABLE {shop}.outbox (id text PRIMARY KEY, type text, agg text, payload jsonb);
+             ALTER TABLE {shop}.ordr REPLICA IDENTITY FULL;"
+        )
+    });
+    let scenario = Scenario::new(&shops.concat()).await;
+    let head = |name: &str| {
+        format!(
+            "product: DOMAIN.{name}.v1\nstatus: active\nowner: {{ team: t, contact: t@shop.test }}\ndescription: All shops.\n"
+        )
+    };
+    let facts = r#"
+kind: events
+source: { tables: ["shop_*.ordr"] }
+key: [shop, order_id]
+events:
+  OrderShipped:
+    when: op == "update" && table.name == "ordr" && before.stat != "S" && after.stat == "S"
+    fields:
+      shop:     { type: string, expr: table.schema }
+      order_id: { type: long, from: ord_no }
+"#;
+    let outbox = r#"
+kind: outbox
+source: { tables: ["shop_*.outbox"], where: table.schema != "shop_0" }
+columns: { id: id, type: type, key: agg, payload: payload }
+events:
+  Hello: { payload: json, fields: { text: { type: string }, shop: { type: string, expr: table.schema } } }
+"#;
+    scenario.write("products/facts.yaml", &(head("facts") + facts));
+    scenario.write("products/hellos.yaml", &(head("hellos") + outbox));
+    let gateway = Gateway::reading(&scenario).await;
+    scenario
+        .db
+        .batch_execute(
+            r#"INSERT INTO shop_1.ordr VALUES (7, 'N'); INSERT INTO shop_2.ordr VALUES (7, 'N');
+               BEGIN; UPDATE shop_2.ordr SET stat = 'S'; UPDATE shop_1.ordr SET stat = 'S';
+               INSERT INTO shop_1.outbox VALUES ('a', 'Hello', 'x', '{"text": "one"}');
+               INSERT INTO shop_2.outbox VALUES ('b', 'Hello', 'x', '{"text": "two"}'); COMMIT"#,
+        )
+        .await
+        .unwrap();
+    let facts = scenario.events("facts.v1", 2).await;
+    let keys: std::collections::BTreeSet<_> = facts.iter().map(|e| e.key.as_str()).collect();
+    assert_eq!(facts.len(), 2);
+    assert!(
+        keys.contains(r#"["shop_1",7]"#) && keys.contains(r#"["shop_2",7]"#),
+        "{keys:?}"
+    );
+    let hellos = scenario.events("hellos.v1", 2).await;
+    let told: Vec<_> = hellos
+        .iter()
+        .map(|e| {
+            let value = e.value.as_ref().unwrap();
+            (
+                value["text"].as_str().unwrap(),
+                value["shop"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(told, [("one", "shop_1"), ("two", "shop_2")]);
+    assert!(gateway.stop().await.success());
+
+    let output = Command::new(binary())
+        .args(["discover", "--format", "json", "--config"])
+        .arg(scenario.config())
+        .env("TEST_DB_PASSWORD", "onramp")
+        .output()
+        .unwrap();
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let kept = said["findings"].as_array().unwrap().iter();
+    let kept = kept.filter(|f| f["message"].as_str().unwrap().ends_with("maps it already"));
+    assert_eq!(kept.count(), 4, "a pattern maps what it means: {said}");
+    scenario.close().await;
+}

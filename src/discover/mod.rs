@@ -25,7 +25,7 @@ mod ties;
 mod write;
 mod yaml;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use onramp_connector::{Connector, Ident, SampleLimits, Sampled, Tables};
 use onramp_finding::codes::discovery as codes_of;
@@ -45,7 +45,7 @@ pub(crate) struct Wanted<'w> {
     pub(crate) patterns: &'w [String],
     pub(crate) limits: SampleLimits,
     /// Tables that are mapped already, and by which product.
-    pub(crate) mapped: &'w BTreeMap<Ident, String>,
+    pub(crate) mapped: &'w [(onramp_language::Tables, String)],
 }
 
 /// What was found of the tables.
@@ -114,8 +114,10 @@ fn chosen(tables: &Tables, wanted: &Wanted<'_>, findings: &mut Vec<Finding>) -> 
     }
     let mut chosen = Vec::new();
     for name in tables.found.iter().filter(|name| asked(name)) {
-        match wanted.mapped.get(name) {
-            Some(product) => findings.push(
+        let table = (name.schema.clone(), name.table.clone());
+        let mut mapped = wanted.mapped.iter();
+        match mapped.find(|(tables, _)| tables.mean(&table)) {
+            Some((_, product)) => findings.push(
                 Finding::new(
                     Severity::Info,
                     &codes_of::KEPT,

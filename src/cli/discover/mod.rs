@@ -3,7 +3,6 @@
 mod setting;
 mod told;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -118,7 +117,6 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn discovered(arguments: &Arguments, setting: &Setting) -> Result<ExitCode, Failure> {
-    let nothing = BTreeMap::new();
     let wanted = Wanted {
         patterns: &arguments.tables,
         limits: SampleLimits {
@@ -127,7 +125,7 @@ fn discovered(arguments: &Arguments, setting: &Setting) -> Result<ExitCode, Fail
             lock: LOCK,
         },
         mapped: match arguments.force {
-            true => &nothing,
+            true => &[],
             false => &setting.existing.mapped,
         },
     };

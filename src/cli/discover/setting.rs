@@ -1,12 +1,11 @@
 //! What discovery begins with: a gateway file that is there, or one that is drafted from an address.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use onramp_connector::Ident;
 use onramp_finding::codes::{discovery as codes, files, running};
 use onramp_finding::{Finding, Place, Severity};
-use onramp_language::{Gateway, Overrides, Reading};
+use onramp_language::{Gateway, Overrides, Reading, Tables};
 
 use super::Arguments;
 use crate::cli::files::Files;
@@ -27,7 +26,7 @@ pub(super) struct Setting {
 /// What the gateway has already.
 #[derive(Default)]
 pub(super) struct Existing {
-    pub(super) mapped: BTreeMap<Ident, String>,
+    pub(super) mapped: Vec<(Tables, String)>,
     /// Names of products with their files, as far as they are known.
     names: Vec<(String, Option<PathBuf>)>,
 }
@@ -73,11 +72,7 @@ impl Existing {
         let mut existing = Existing::default();
         for product in reading.gateway.iter().flat_map(|g| &g.products) {
             let name = product.name.value.to_string();
-            for (schema, table) in product.tables.read() {
-                existing
-                    .mapped
-                    .insert(Ident { schema, table }, name.clone());
-            }
+            existing.mapped.push((product.tables.clone(), name.clone()));
             let file = folder.join(&product.name.file.name);
             existing.names.push((name, Some(file)));
         }

@@ -9,17 +9,16 @@
 
 #[path = "../tests/support/mod.rs"]
 mod support;
-
-use std::time::Instant;
+mod timing;
 
 use onramp_connector::plain::layout;
 use onramp_connector::{BeforeImage, Operation, TableDescription, Value, ValueType};
-use onramp_event::Arena;
 use onramp_language::Product;
-use support::{Log, column, of_kind, product, table, translator};
+use support::{Log, column, of_kind, product, table};
+use timing::best;
 
 const CHANGES: usize = 20_000;
-/// The best of them counts: the rest is what else the machine does.
+/// The best of them counts.
 const ROUNDS: usize = 25;
 const HEAD: &str = "source: { table: public.ordr_hdr }\nkey: [id]";
 const FIELDS: &str = "id: { type: long, from: no }
@@ -101,7 +100,7 @@ fn measured_outbox() -> (f64, f64) {
         let texts = [id.as_str(), "OrderPlaced", key.as_str(), payload.as_str()];
         log.insert(&texts.map(|text| Some(Value::Text(text))));
     }
-    best(&table, &[outbox()], &log)
+    best(&table, &[outbox()], &log, (CHANGES, ROUNDS))
 }
 
 /// Nanoseconds a change, and events a change.
@@ -129,24 +128,7 @@ fn measured(operation: Operation, products: &[Product]) -> (f64, f64) {
             _ => log.change(Operation::Update, Some(&before), Some(&after)),
         };
     }
-    best(&table, products, &log)
-}
-
-fn best(table: &TableDescription, products: &[Product], log: &Log) -> (f64, f64) {
-    let mut translator = translator(table, products, 1 << 20);
-    let mut arena = Arena::default();
-    let (mut best, mut events) = (f64::MAX, 0);
-    for _ in 0..ROUNDS {
-        arena.recycle(64 << 20);
-        let began = Instant::now();
-        let items = 0..log.0.items.len();
-        translator
-            .apply(&log.0, items, &mut arena, usize::MAX)
-            .unwrap();
-        best = best.min(began.elapsed().as_nanos() as f64 / CHANGES as f64);
-        events = arena.records.len();
-    }
-    (best, events as f64 / CHANGES as f64)
+    best(&table, products, &log, (CHANGES, ROUNDS))
 }
 
 fn main() {

@@ -29,6 +29,8 @@ pub(crate) struct Moves {
     limit_bytes: usize,
     /// By route.
     memories: Vec<Memory>,
+    /// Whether the transaction wrote anything of such a product.
+    used: bool,
 }
 
 /// What one product's tables have been written with.
@@ -58,21 +60,35 @@ impl Moves {
         Moves {
             limit_bytes,
             memories: (0..routes).map(|_| Memory::default()).collect(),
+            used: false,
         }
     }
 
     /// Another transaction: what the one before wrote is committed.
     pub(crate) fn begin(&mut self) {
-        for memory in &mut self.memories {
-            if memory.bytes > 0 || !memory.beyond.is_empty() {
-                *memory = Memory::default();
-            }
+        if std::mem::take(&mut self.used) {
+            self.memories.fill_with(Memory::default);
         }
+    }
+
+    /// A table lost all its rows, of which the log names none.
+    pub(crate) fn truncated(&mut self, route: RouteId, table: u32) -> Result<(), &'static Code> {
+        let Some(memory) = self.memories.get_mut(usize::from(route.0)) else {
+            return Ok(());
+        };
+        let stood = |standing: &Standing| standing.tables.iter().any(|(t, _)| *t == table);
+        let of_table = memory.keys.iter().filter(|(_, standing)| stood(standing));
+        let keys: Vec<_> = of_table.map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            self.removed(route, &key, table)?;
+        }
+        Ok(())
     }
 
     /// The product of a key that stands in two tables now.
     pub(crate) fn doubled(&self) -> Option<RouteId> {
-        let at = self.memories.iter().position(|m| m.doubled > 0)?;
+        let mut memories = self.used.then(|| self.memories.iter())?;
+        let at = memories.position(|m| m.doubled > 0)?;
         u16::try_from(at).ok().map(RouteId)
     }
 
@@ -85,6 +101,7 @@ impl Moves {
         came: bool,
     ) -> Verdict {
         let limit = self.limit_bytes;
+        self.used = true;
         let Some(memory) = self.memories.get_mut(usize::from(route.0)) else {
             return Verdict::Given;
         };
@@ -242,6 +259,19 @@ mod tests {
         assert_eq!(m.removed(R, K, 1), Ok(Verdict::Withheld));
         assert_eq!(m.removed(R, K, 0), Ok(Verdict::Given));
         assert_eq!(m.doubled(), None);
+    }
+
+    #[test]
+    fn a_table_that_is_truncated_keeps_no_key_from_standing_elsewhere() {
+        let mut m = moves();
+        m.written(R, K, 0, true);
+        m.truncated(R, 0).unwrap();
+        m.written(R, K, 1, true);
+        assert_eq!(m.doubled(), None);
+        m.written(R, b"8", 1, true);
+        m.written(R, b"8", 0, true);
+        let stopped = m.truncated(R, 0).unwrap_err();
+        assert_eq!(stopped.id, mapping::MOVE_UNCLEAR.id);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use onramp_connector::{Batch, Begin, Ident, Item, TableDescription};
+use onramp_connector::{Batch, Begin, Ident, Item, TableDescription, TableId};
 use onramp_event::{Arena, Origin, Span};
 use onramp_expression::Scratch;
 use onramp_finding::codes::mapping;
@@ -177,15 +177,7 @@ impl Translator {
                     }
                 }
                 Item::Truncate(table) => {
-                    if let Some(Some(program)) = self.programs.get(table.0 as usize)
-                        && let Some(p) = program.products.iter().find(|p| p.stop_on_truncate)
-                    {
-                        let trouble = Trouble {
-                            code: &mapping::TRUNCATED,
-                            reason: mapping::TRUNCATED.reason,
-                            slot: None,
-                        };
-                        let fault = fault(program, &p.name, "", trouble, item);
+                    if let Some(fault) = self.truncated(*table, item) {
                         return Err(Stopped::Row(Box::new(fault)));
                     }
                 }
@@ -215,6 +207,30 @@ impl Translator {
         let (place, id) = (batch.slice(begin.place), batch.slice(begin.id));
         self.open(Origin::Log(begin.number), place, id, begin.committed_at_us);
         self.moves.begin();
+    }
+
+    /// The first product that a table's TRUNCATE stops.
+    fn truncated(&mut self, table: TableId, item: usize) -> Option<RowFault> {
+        let program = self.programs.get(table.0 as usize)?.as_ref()?;
+        for product in &program.products {
+            let code = match (product.stop_on_truncate, product.moves) {
+                (true, _) => Some(&mapping::TRUNCATED),
+                (false, None) => None,
+                (false, Some(number)) => {
+                    let route = product.target.route;
+                    self.moves.truncated(route, number).err()
+                }
+            };
+            if let Some(code) = code {
+                let trouble = Trouble {
+                    code,
+                    reason: code.reason,
+                    slot: None,
+                };
+                return Some(fault(program, &product.name, "", trouble, item));
+            }
+        }
+        None
     }
 
     /// A product whose transaction ends with a key in two tables.
