@@ -256,6 +256,15 @@ async fn killed(seed: u64) {
             run(&scenario.db, &sql).await;
             history.by_key.entry(key).or_default().push(Some(1));
         }
+        if before == 0 {
+            let told_of = format!("{}", ROWS + 1);
+            until(
+                "a row that the log brought",
+                Duration::from_secs(60),
+                async || told(&scenario).await.iter().any(|e| e.key == told_of),
+            )
+            .await;
+        }
         before += 5;
         gateway.kill();
         gateway = Gateway::start(&scenario);
