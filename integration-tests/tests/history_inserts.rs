@@ -544,3 +544,55 @@ async fn the_rows_of_several_tables_are_told_once_each_table_in_its_time() {
     assert!(gateway.stop().await.success());
     scenario.close().await;
 }
+
+/// What was written in a gap and not read before it is read with the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gap_that_is_accepted_takes_nothing_from_rows_that_are_still_to_be_read() {
+    let scenario = accounts("snapshot: { readers: 1, chunk_rows: 5 }\n").await;
+    let gateway = Gateway::reading(&scenario).await;
+    let insert = format!("INSERT INTO acct VALUES ({ROWS} + 1, 1)");
+    run(&scenario.db, &insert).await;
+    let live = format!("{}", ROWS + 1);
+    until(
+        "a row that the log brought",
+        Duration::from_secs(60),
+        async || told(&scenario).await.iter().any(|e| e.key == live),
+    )
+    .await;
+    until("some rows", Duration::from_secs(60), async || {
+        told(&scenario).await.len() >= 20
+    })
+    .await;
+    gateway.kill();
+    let half = told(&scenario).await.len();
+    assert!(half < ROWS as usize, "it is in its midst: {half}");
+    let drop = format!("SELECT pg_drop_replication_slot('{}')", scenario.slot());
+    until("the slot to go", Duration::from_secs(60), async || {
+        scenario.db.batch_execute(&drop).await.is_ok()
+    })
+    .await;
+    let lost =
+        format!("INSERT INTO acct VALUES ({ROWS} + 2, 1); DELETE FROM acct WHERE acct_no = {ROWS}");
+    run(&scenario.db, &lost).await;
+    let product = scenario.topic("account-life.v1");
+    let recovered = onramp(&scenario, "recover", &["--yes", "--accept-gap", &product]).await;
+    assert!(recovered.status.success(), "{recovered:?}");
+    scenario.write("onramp.yaml", &scenario.gateway_file(""));
+    let gateway = Gateway::streaming(&scenario).await;
+    // Rows from 0 on but the last, the one that the log brought, and the one of the gap.
+    let count = ROWS as usize + 2;
+    let events = scenario.events("account-life.v1", count).await;
+    assert_eq!(events.len(), count, "each once");
+    let keys: BTreeSet<&str> = events.iter().map(|e| e.key.as_str()).collect();
+    assert_eq!(keys.len(), count);
+    let of = |key: i64| {
+        let of_key = events.iter().filter(|e| e.key == key.to_string());
+        of_key.map(is_history).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (of(ROWS), of(ROWS + 1), of(ROWS + 2)),
+        (vec![], vec![false], vec![true])
+    );
+    assert!(gateway.stop().await.success());
+    scenario.close().await;
+}
