@@ -6,6 +6,7 @@
 //! so that one that is no JSON fails wherever it is broken.
 
 mod path;
+mod paths;
 mod scan;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use crate::Scratch;
 use scan::Scan;
 
 pub use path::JsonPath;
+pub use paths::{JsonNotes, JsonPaths, NotedElements, members};
 
 /// What a value is opened as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

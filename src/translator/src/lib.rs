@@ -21,6 +21,7 @@ mod convert;
 mod enumeration;
 mod examine;
 mod fault;
+mod form;
 mod list;
 mod lookup;
 mod mapping;

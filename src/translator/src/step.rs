@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use onramp_connector::{Cell, ColumnDecoder, Undecodable, Value};
-use onramp_expression::{Cause, EvalError, Expression, JsonPath, Opened, Row, Scratch, json_value};
+use onramp_expression::{
+    Cause, EvalError, Expression, JsonFault, JsonPath, Opened, Row, Scratch, json_value,
+};
 use onramp_finding::{Code, codes::mapping};
 
 use crate::convert::{Convert, Out, Refusal};
@@ -107,6 +109,20 @@ impl Trouble {
     }
 }
 
+/// The JSON in a column: of JSON, of text, or of bytes that are text in UTF-8.
+#[inline]
+pub(crate) fn document(column: Value<'_>) -> Result<Option<&str>, Refusal> {
+    match column {
+        Value::Null => Ok(None),
+        Value::Text(document) => Ok(Some(document)),
+        Value::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(document) => Ok(Some(document)),
+            Err(_) => Err(Refusal::of_json(JsonFault::NotJson)),
+        },
+        _ => Err(Refusal::OTHER_TYPE),
+    }
+}
+
 /// What stands at a path in a column's JSON.
 pub(crate) fn opened_at<'a>(
     column: Value<'a>,
@@ -114,10 +130,8 @@ pub(crate) fn opened_at<'a>(
     opened: Opened,
     scratch: &'a Scratch,
 ) -> Result<Value<'a>, Refusal> {
-    let document = match column {
-        Value::Null => return Ok(Value::Null),
-        Value::Text(document) => document,
-        _ => return Err(Refusal::OTHER_TYPE),
+    let Some(document) = document(column)? else {
+        return Ok(Value::Null);
     };
     match path.open(document).map_err(Refusal::of_json)? {
         None => Ok(Value::Null),
@@ -142,6 +156,23 @@ impl Step {
         scratch: &'a Scratch,
     ) -> Result<Out<'a>, Trouble> {
         let out = self.plain(self.source(row, scratch)?)?;
+        match &self.protect {
+            Some(protect) if out != Out::Null => {
+                let protected = protect.apply(&out, scratch);
+                protected.map_err(|r| self.refused(r))
+            }
+            _ => Ok(out),
+        }
+    }
+
+    /// The field's value of what the row has for it.
+    #[inline]
+    pub(crate) fn finished<'a>(
+        &'a self,
+        source: Value<'a>,
+        scratch: &'a Scratch,
+    ) -> Result<Out<'a>, Trouble> {
+        let out = self.plain(source)?;
         match &self.protect {
             Some(protect) if out != Out::Null => {
                 let protected = protect.apply(&out, scratch);
