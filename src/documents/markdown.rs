@@ -110,8 +110,12 @@ fn walk<'f>(fields: &'f [Field], path: &str, seen: &mut Vec<(String, &'f Field)>
             path => format!("{path}.{}", field.name.value),
         };
         seen.push((path.clone(), field));
-        if let Shape::Record { fields } = &field.shape {
-            walk(fields, &path, seen);
+        let (mut shape, mut inside) = (&field.shape, path);
+        while let Shape::Array { items: each, .. } | Shape::Map { values: each, .. } = shape {
+            (shape, inside) = (&each.shape, inside + "[]");
+        }
+        if let Shape::Record { fields, .. } = shape {
+            walk(fields, &inside, seen);
         }
     }
 }
@@ -137,7 +141,8 @@ fn fields(out: &mut String, record: Record<'_>) {
 fn symbols(out: &mut String, record: Record<'_>) {
     for (path, field) in all(record) {
         let (shape, each) = match &field.shape {
-            Shape::Array { items, .. } => (&items.shape, "Each of "),
+            Shape::Array { .. } => (&field.innermost().shape, "Each of "),
+            Shape::Map { values, .. } => (&values.innermost().shape, "Each of "),
             shape => (shape, ""),
         };
         let Shape::Enum {

@@ -51,13 +51,18 @@ fn walk(fields: &[Field], parent: &str, classification: Option<&String>, out: &m
         };
         let classification = field.classification.as_ref().or(classification);
         let type_word = match &field.shape {
-            Shape::Record { fields } => {
+            Shape::Record {
+                fields,
+                source: None,
+            } => {
                 walk(fields, &path, classification, out);
                 continue;
             }
             Shape::Enum { .. } => "enum".to_owned(),
             Shape::Scalar { r#type, .. } => r#type.value.word(),
             Shape::Array { .. } => "array".to_owned(),
+            Shape::Record { .. } => "record".to_owned(),
+            Shape::Map { .. } => "map".to_owned(),
         };
         out.push(FieldInfo {
             path,

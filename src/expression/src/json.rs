@@ -17,7 +17,7 @@ use crate::Scratch;
 use scan::Scan;
 
 pub use path::JsonPath;
-pub use paths::{JsonNotes, JsonPaths, NotedElements, members};
+pub use paths::{JsonNotes, JsonPaths, Note, NotedElements, members, room};
 
 /// What a value is opened as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum Opened {
     Decimal,
     /// The nearest 64-bit float.
     Double,
+    /// A number that a 32-bit float has: as it, or the 64-bit one of its value, is written.
+    Float,
     /// A string, without its escapes.
     Text,
     /// A code: a string, a whole number or a truth value.
@@ -105,8 +107,25 @@ pub fn value<'a>(
             let nearest = part.parse::<f64>().ok().filter(|v| v.is_finite());
             Value::Double(nearest.ok_or(JsonFault::Range)?)
         }
+        (Opened::Float, b'-' | b'0'..=b'9') => Value::Float(float(part).ok_or(JsonFault::Range)?),
         _ => return Err(JsonFault::OtherType),
     })
+}
+
+/// The 32-bit float that a number is; None where it has more digits than one.
+fn float(part: &str) -> Option<f32> {
+    let nearest = part.parse::<f32>().ok().filter(|v| v.is_finite())?;
+    let exact = part.parse::<f64>().ok()?;
+    if f64::from(nearest) == exact {
+        return Some(nearest);
+    }
+    // The shortest digits that are no other float's: at most 17 signs with sign and exponent.
+    let mut room = [0u8; 32];
+    let mut left = &mut room[..];
+    std::io::Write::write_fmt(&mut left, format_args!("{nearest:e}")).ok()?;
+    let free = left.len();
+    let written = std::str::from_utf8(&room[..room.len() - free]).ok()?;
+    (written.parse::<f64>().ok()? == exact).then_some(nearest)
 }
 
 fn whole(exact: Decimal) -> Option<i64> {

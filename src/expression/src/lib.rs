@@ -37,8 +37,8 @@ use survey::Survey;
 
 pub use fault::{Cause, EvalError, Fault};
 pub use json::{
-    Elements as JsonElements, JsonFault, JsonNotes, JsonPath, JsonPaths, NotedElements, Opened,
-    members as json_members, value as json_value,
+    Elements as JsonElements, JsonFault, JsonNotes, JsonPath, JsonPaths, Note as JsonNote,
+    NotedElements, Opened, members as json_members, room as json_room, value as json_value,
 };
 pub use operations::{Operations, operations};
 pub use scope::{Column, Holds, Scope, Type};

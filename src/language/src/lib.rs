@@ -34,7 +34,7 @@ pub use outbox::{
 pub use product::{
     Ambiguous, Compatibility, EventType, Fallback, Field, KeyFormat, Kind, Lookup, OnError,
     OnMappingChange, OnTruncate, Otherwise, Parse, Product, ProductName, Protect, Record,
-    Retention, Scalar, Shape, Sla, Source, Status,
+    Retention, Scalar, Shape, Sla, Source, Status, Unit,
 };
 pub use read::TO_SAY;
 pub use secret::Secret;

@@ -272,19 +272,9 @@ impl<'p> Record<'p> {
 impl Product {
     /// What its fields ask for, nested ones too, in the file's order.
     pub fn protections(&self) -> Vec<&Spanned<Protect>> {
-        fn walk<'f>(fields: &'f [Field], all: &mut Vec<&'f Spanned<Protect>>) {
-            for field in fields {
-                all.extend(&field.protect);
-                if let Shape::Record { fields } = &field.shape {
-                    walk(fields, all);
-                }
-            }
-        }
-        let mut all = Vec::new();
-        for record in self.records() {
-            walk(record.fields, &mut all);
-        }
-        all
+        let fields = self.records().into_iter().flat_map(|r| r.fields);
+        let all = fields.flat_map(Field::with_all_within);
+        all.flat_map(|(_, field)| &field.protect).collect()
     }
 
     /// The key's fields, in the key's order; every type of facts has them alike.
@@ -320,6 +310,36 @@ pub struct Field {
     pub shape: Shape,
 }
 
+impl Field {
+    /// The field and all those within it, each with its path from here on: `lines`, `lines[].sku`.
+    pub fn with_all_within(&self) -> Vec<(String, &Field)> {
+        fn walk<'f>(field: &'f Field, path: String, all: &mut Vec<(String, &'f Field)>) {
+            let (mut shape, mut inside) = (&field.shape, path.clone());
+            all.push((path, field));
+            // Items have no name of their own.
+            while let Shape::Array { items: each, .. } | Shape::Map { values: each, .. } = shape {
+                (shape, inside) = (&each.shape, inside + "[]");
+            }
+            if let Shape::Record { fields, .. } = shape {
+                for field in fields {
+                    walk(field, format!("{inside}.{}", field.name.value), all);
+                }
+            }
+        }
+        let mut all = Vec::new();
+        walk(self, self.name.value.clone(), &mut all);
+        all
+    }
+
+    /// What its values are: itself, or, however deep, the elements of its arrays.
+    pub fn innermost(&self) -> &Field {
+        match &self.shape {
+            Shape::Array { items, .. } => items.innermost(),
+            _ => self,
+        }
+    }
+}
+
 /// A field's type with what that type needs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shape {
@@ -347,12 +367,22 @@ pub enum Shape {
     Record {
         /// `fields`.
         fields: Vec<Field>,
+        /// Where in JSON it stands, where it is a value of its own, within which its fields stand;
+        /// None: it is made of its fields, each with its own source.
+        source: Option<Source>,
     },
-    /// `type: array`: elements of one value each.
+    /// `type: array`.
     Array {
         /// `items`: each element as a field of the array's name, [`Source::Item`] its source.
         items: Box<Field>,
-        /// Its source, a column.
+        /// Its source: a column, or where it stands in JSON.
+        source: Source,
+    },
+    /// A JSON object of any names, from a schema's `map`.
+    Map {
+        /// Each value as a field of the map's name, [`Source::Item`] its source.
+        values: Box<Field>,
+        /// Where it stands in JSON.
         source: Source,
     },
 }
@@ -395,8 +425,10 @@ pub enum Source {
     Expression(Spanned<String>),
     /// `value`: the same for every row.
     Constant(Spanned<Constant>),
-    /// An element of the array that this is the `items` of.
+    /// An element of an array, a value of a map, or what stands in a record that is a value of its own.
     Item {
+        /// Where in its JSON; None: it itself.
+        at: Option<Spanned<JsonPath>>,
         /// `parse`, `zone` and `ambiguous`.
         parse: Option<Parse>,
     },
@@ -415,6 +447,17 @@ pub struct Parse {
     pub zone: Option<(Spanned<String>, TimeZone)>,
     /// `ambiguous`: what a local time that occurs twice, or never, gives.
     pub ambiguous: Ambiguous,
+    /// What is counted in the event.
+    pub unit: Unit,
+}
+
+/// What a time is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Unit {
+    Micros,
+    /// Of an Avro schema that says so; a time with more decimals is refused.
+    Millis,
 }
 
 /// What an ambiguous local time gives.

@@ -7,6 +7,7 @@ use onramp_connector::Value;
 use onramp_expression::{JsonNotes, JsonPaths, Opened, Row, Scratch, json_value};
 
 use crate::convert::{Out, Refusal};
+use crate::many::Sink;
 use crate::step::{Origin, Step, Trouble, document};
 use crate::write;
 
@@ -195,7 +196,7 @@ impl Form {
         noted: &Noted,
         row: &R,
         scratch: &'a Scratch,
-        read: &mut [Option<JsonNotes<'a>>; MOST_DOCUMENTS],
+        read: &mut [Option<JsonNotes<'a, 'a>>; MOST_DOCUMENTS],
     ) -> Result<Value<'a>, Trouble> {
         let known = &mut read[noted.document];
         let notes = match known {
@@ -243,10 +244,12 @@ fn field<'a>(
         }
         out.push(2);
     }
-    if let Out::List(list) = value {
-        return list.write(scratch, most, out).map_err(|trouble| {
+    if let Out::Many(many) = value {
+        let end = out.len().saturating_add(most);
+        let mut sink = Sink { scratch, end, out };
+        return many.write(&mut sink).map_err(|(path, trouble)| {
             let slot = step.slot();
-            (&*step.path, Trouble { slot, ..trouble })
+            (path.unwrap_or(&*step.path), Trouble { slot, ..trouble })
         });
     }
     write::avro(value, out);

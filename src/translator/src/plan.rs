@@ -3,6 +3,7 @@
 //! The one walk over a product's fields: checking throws the steps away, compiling keeps them.
 
 mod conversion;
+mod many;
 mod outbox;
 mod source;
 
@@ -23,6 +24,7 @@ use crate::outbox::Columns;
 use crate::protection::{Protection, Pseudonymiser};
 use crate::step::{Origin, Step};
 use conversion::{null_has_value, source_of};
+use many::Many;
 use source::Resolved;
 
 /// A key field's step, with what the checks of keys ask of it.
@@ -312,7 +314,11 @@ impl<'p> Planner<'p> {
             } else {
                 format!("{parent}.{}", field.name.value)
             };
-            if let Shape::Record { fields } = &field.shape {
+            if let Shape::Record {
+                fields,
+                source: None,
+            } = &field.shape
+            {
                 self.record(fields, &path, out);
             } else if let Some((step, _)) = self.step(field, &path) {
                 out.push(step);
@@ -325,7 +331,15 @@ impl<'p> Planner<'p> {
     fn hide(&mut self, fields: &[Field]) {
         let said = std::mem::take(&mut self.plan.findings);
         for field in fields {
-            if field.classification.is_some() || field.protect.is_some() {
+            // What is made of its fields has come here with them.
+            let all = match &field.shape {
+                Shape::Record { source: None, .. } => vec![(String::new(), field)],
+                _ => field.with_all_within(),
+            };
+            if all
+                .iter()
+                .any(|(_, f)| f.classification.is_some() || f.protect.is_some())
+            {
                 self.hide_one(field);
             }
         }
@@ -333,7 +347,11 @@ impl<'p> Planner<'p> {
     }
 
     fn hide_one(&mut self, field: &Field) {
-        if let Shape::Record { fields } = &field.shape {
+        if let Shape::Record {
+            fields,
+            source: None,
+        } = &field.shape
+        {
             for field in fields {
                 self.hide_one(field);
             }
@@ -354,7 +372,7 @@ impl<'p> Planner<'p> {
         let (holds, reads) = match &step.origin {
             Origin::Slot(slot) => (Some(*slot), vec![*slot]),
             Origin::Json(slot, ..) => (None, vec![*slot]),
-            Origin::Constant(_) => (None, Vec::new()),
+            Origin::Part(_) | Origin::Constant(_) => (None, Vec::new()),
             Origin::Expression(e) => (e.one_to_one(), e.slots().to_vec()),
         };
         Some(KeyStep {
@@ -376,9 +394,13 @@ impl<'p> Planner<'p> {
         } = self.resolve(field, path, source)?;
         let (convert, one_to_one) = match (&field.shape, &origin) {
             (_, Origin::Constant(_)) => (Convert::Text, false),
-            (Shape::Array { items, .. }, _) => {
-                let list = self.items(items, path, source, given.as_ref(), &from)?;
-                (Convert::List(Box::new(list)), false)
+            (Shape::Array { .. } | Shape::Record { .. } | Shape::Map { .. }, _) => {
+                let many = Many {
+                    of: field,
+                    path,
+                    place: place_of(source),
+                };
+                (self.many(field, &many, path, given.as_ref(), &from)?, false)
             }
             _ => {
                 let (convert, same) =
@@ -397,7 +419,11 @@ impl<'p> Planner<'p> {
                 .remedy("say optional: true, or give nulls a value with expr and orElse"),
             );
         }
-        let protect = self.protect(field, path)?;
+        let protect = match &field.shape {
+            // Each of its elements is protected.
+            Shape::Array { .. } => None,
+            _ => self.protect(field, path)?,
+        };
         let step = Step {
             path: Arc::from(path),
             origin,
@@ -451,8 +477,9 @@ fn place_of(source: &Source) -> Place {
         Source::Column { column, .. } => column.place(),
         Source::Expression(text) => text.place(),
         Source::Constant(constant) => constant.place(),
+        Source::Item { at: Some(path), .. } => path.place(),
         // Its array's is told in its place.
-        Source::Item { .. } => Place::Source(String::new()),
+        Source::Item { at: None, .. } => Place::Source(String::new()),
     }
 }
 

@@ -7,8 +7,8 @@ use onramp_finding::codes::mapping;
 
 use crate::change::{self, ChangeView};
 use crate::moves::Verdict;
-use crate::output::{Output, Stated};
 use crate::form::{FieldTrouble, Form};
+use crate::output::{Output, Stated};
 use crate::program::{Before, Body, EventProgram, ProductProgram, TableProgram};
 use crate::quarantine::Failing;
 use crate::step::{RowView, Trouble};

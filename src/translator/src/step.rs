@@ -41,6 +41,8 @@ pub(crate) enum Origin {
     Slot(usize),
     /// A part of a column's JSON.
     Json(usize, JsonPath, Opened),
+    /// What stands in the element or the record in JSON that the field is of, which opens it.
+    Part(Opened),
     Expression(Box<Expression>),
     Constant(Fixed),
 }
@@ -144,7 +146,7 @@ impl Step {
     pub(crate) fn slot(&self) -> Option<usize> {
         match &self.origin {
             Origin::Slot(slot) | Origin::Json(slot, ..) => Some(*slot),
-            Origin::Expression(_) | Origin::Constant(_) => None,
+            Origin::Part(_) | Origin::Expression(_) | Origin::Constant(_) => None,
         }
     }
 
@@ -196,7 +198,8 @@ impl Step {
                 let part = opened_at(column, path, *opened, scratch);
                 part.map_err(|r| self.refused(r))
             }
-            Origin::Constant(_) => Ok(Value::Null),
+            // A row tells neither.
+            Origin::Part(_) | Origin::Constant(_) => Ok(Value::Null),
             Origin::Expression(expression) => expression
                 .evaluate(row, scratch)
                 .map_err(Trouble::of_expression),

@@ -28,20 +28,28 @@ struct Node {
 
 /// What stands at a path.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Note<'j> {
+pub enum Note<'j> {
+    /// Nothing.
     Nothing,
+    /// This text.
     Part(&'j str),
     /// A value on the way there has no such parts.
     OtherType,
 }
 
-/// What stands at each path of a document.
-#[derive(Debug, Clone, Copy)]
-pub struct JsonNotes<'a> {
-    notes: &'a [Note<'a>],
+/// Room for so many notes, for as long as the row's values are made.
+pub fn room<'a>(count: usize, scratch: &'a Scratch) -> Result<&'a mut [Note<'a>], JsonFault> {
+    let room = scratch.slice(count, Note::Nothing);
+    room.ok_or(JsonFault::TooLong)
 }
 
-impl<'a> JsonNotes<'a> {
+/// What stands at each path of a document.
+#[derive(Debug, Clone, Copy)]
+pub struct JsonNotes<'n, 'a> {
+    notes: &'n [Note<'a>],
+}
+
+impl<'a> JsonNotes<'_, 'a> {
     /// What stands at a path, by the path's place in the list that [`JsonPaths::new`] gave.
     #[inline]
     pub fn part(&self, place: usize) -> Result<Option<&'a str>, JsonFault> {
@@ -76,7 +84,11 @@ impl JsonPaths {
         for step in path.steps() {
             let node = &self.nodes[at];
             let known = match step {
-                Step::Name(name) => node.names.iter().find(|(n, _)| n == name).map(|(_, id)| *id),
+                Step::Name(name) => node
+                    .names
+                    .iter()
+                    .find(|(n, _)| n == name)
+                    .map(|(_, id)| *id),
                 Step::Index(index) => {
                     let mut known = node.indexes.iter();
                     known.find(|(i, _)| i == index).map(|(_, id)| *id)
@@ -105,11 +117,18 @@ impl JsonPaths {
         let first = self.notes;
         let below = &self.nodes[at];
         let names = below.names.iter().map(|(_, id)| *id);
-        let all: Vec<usize> = names.chain(below.indexes.iter().map(|(_, id)| *id)).collect();
+        let all: Vec<usize> = names
+            .chain(below.indexes.iter().map(|(_, id)| *id))
+            .collect();
         for id in all {
             self.number(id);
         }
         self.nodes[at].below = first..self.notes;
+    }
+
+    /// How many notes there are.
+    pub fn count(&self) -> usize {
+        self.notes
     }
 
     /// Reads a document to its end, and notes what stands at each path.
@@ -117,17 +136,21 @@ impl JsonPaths {
         &self,
         document: &'a str,
         scratch: &'a Scratch,
-    ) -> Result<JsonNotes<'a>, JsonFault> {
-        let notes = self.room(scratch)?;
+    ) -> Result<JsonNotes<'a, 'a>, JsonFault> {
+        self.read_into(document, room(self.notes, scratch)?)
+    }
+
+    /// The same into room for as many notes as there are.
+    pub fn read_into<'n, 'a>(
+        &self,
+        document: &'a str,
+        notes: &'n mut [Note<'a>],
+    ) -> Result<JsonNotes<'n, 'a>, JsonFault> {
+        notes.fill(Note::Nothing);
         let mut scan = Scan::new(document);
         self.note(0, &mut scan, 0, notes)?;
         scan.end()?;
         Ok(JsonNotes { notes })
-    }
-
-    fn room<'a>(&self, scratch: &'a Scratch) -> Result<&'a mut [Note<'a>], JsonFault> {
-        let room = scratch.slice(self.notes, Note::Nothing);
-        room.ok_or(JsonFault::TooLong)
     }
 
     /// Passes over the next value, which is a node's, and notes what the paths find in it. Of two
@@ -236,26 +259,26 @@ impl JsonPaths {
 
 /// The elements of a JSON array, each with what stands at paths in it.
 #[derive(Debug)]
-pub struct NotedElements<'a, 'p> {
+pub struct NotedElements<'p, 'n, 'a> {
     paths: &'p JsonPaths,
     scan: Scan<'a>,
-    notes: &'a mut [Note<'a>],
+    notes: &'n mut [Note<'a>],
     open: bool,
 }
 
-impl<'a, 'p> NotedElements<'a, 'p> {
-    /// Of a part that is an array, and was read already.
+impl<'p, 'n, 'a> NotedElements<'p, 'n, 'a> {
+    /// Of a part that is an array, and was read already; with room for as many notes as there are.
     pub fn of(
         part: &'a str,
         paths: &'p JsonPaths,
-        scratch: &'a Scratch,
+        notes: &'n mut [Note<'a>],
     ) -> Result<Self, JsonFault> {
         let mut scan = Scan::new(part);
         match scan.take(b'[') {
             true => Ok(NotedElements {
                 paths,
                 scan,
-                notes: paths.room(scratch)?,
+                notes,
                 open: true,
             }),
             false => Err(JsonFault::OtherType),
@@ -264,7 +287,7 @@ impl<'a, 'p> NotedElements<'a, 'p> {
 
     /// The next element's own text, with its notes.
     #[allow(clippy::should_implement_trait)] // The notes are lent until the next one.
-    pub fn next(&mut self) -> Option<(&'a str, JsonNotes<'_>)> {
+    pub fn next(&mut self) -> Option<(&'a str, JsonNotes<'_, 'a>)> {
         if !self.open || self.scan.take(b']') {
             self.open = false;
             return None;
@@ -279,17 +302,18 @@ impl<'a, 'p> NotedElements<'a, 'p> {
     }
 }
 
-/// The members of a JSON object, by name: of two of one name the last alone.
+/// The members of a JSON object, by name: of two of one name the last alone. Each is its name, its
+/// place among the others, and its value.
+#[allow(clippy::type_complexity)] // As it says.
 pub fn members<'a>(
     part: &'a str,
     scratch: &'a Scratch,
-) -> Result<&'a [(&'a str, &'a str)], JsonFault> {
+) -> Result<&'a [(&'a str, usize, &'a str)], JsonFault> {
     let mut count = 0;
     each_member(part, |_, _| {
         count += 1;
         Ok(())
     })?;
-    // Name, place and value.
     let room = scratch.slice(count, ("", 0, ""));
     let all: &mut [(&str, usize, &str)] = room.ok_or(JsonFault::TooLong)?;
     let mut at = 0;
@@ -299,18 +323,15 @@ pub fn members<'a>(
         Ok(())
     })?;
     all.sort_unstable_by_key(|(name, place, _)| (*name, *place));
-    let is_last = |n: usize, all: &[(&str, usize, &str)]| {
-        let next = all.get(n + 1);
-        next.is_none_or(|(name, ..)| *name != all[n].0)
-    };
-    let count = (0..all.len()).filter(|n| is_last(*n, all)).count();
-    let kept = scratch.slice(count, ("", ""));
-    let kept: &mut [(&str, &str)] = kept.ok_or(JsonFault::TooLong)?;
-    let last = (0..all.len()).filter(|n| is_last(*n, all));
-    for (to, n) in kept.iter_mut().zip(last) {
-        *to = (all[n].0, all[n].2);
+    let mut kept = 0;
+    for n in 0..all.len() {
+        let is_last = all.get(n + 1).is_none_or(|next| next.0 != all[n].0);
+        if is_last {
+            all[kept] = all[n];
+            kept += 1;
+        }
     }
-    Ok(kept)
+    Ok(&all[..kept])
 }
 
 /// Each member of an object that was read already, its name as it is spelt.

@@ -272,7 +272,8 @@ proptest! {
         let chosen: Vec<JsonPath> = PATHS.iter().map(|p| JsonPath::parse(p).unwrap()).collect();
         let (paths, places) = JsonPaths::new(&chosen);
         let scratch = Scratch::new();
-        let mut elements = NotedElements::of(&list, &paths, &scratch).unwrap();
+        let notes = room(paths.count(), &scratch).unwrap();
+        let mut elements = NotedElements::of(&list, &paths, notes).unwrap();
         for item in &items {
             let (element, notes) = elements.next().unwrap();
             prop_assert_eq!(element, item.trim());
@@ -293,7 +294,7 @@ proptest! {
             return Ok(());
         };
         let found: Vec<(&str, serde_json::Value)> =
-            found.unwrap().iter().map(|(n, v)| (*n, serde_json::from_str(v).unwrap())).collect();
+            found.unwrap().iter()  .map(|(n, _, v)| (*n, serde_json::from_str(v).unwrap())).collect();
         let mut wanted: Vec<(&str, serde_json::Value)> =
             object.iter().map(|(n, v)| (n.as_str(), v.clone())).collect();
         wanted.sort_by_key(|(name, _)| *name);
@@ -320,4 +321,43 @@ fn depth_is_bounded_below_a_path_too() {
         paths.read(&nested(255), &scratch).map(|_| ()),
         Err(JsonFault::TooDeep)
     );
+}
+
+#[test]
+fn a_float_is_one_or_refused() {
+    let scratch = Scratch::new();
+    for (part, wanted) in [
+        ("0.1", Some(0.1_f32)),
+        ("0.10000000149011612", Some(0.1)),
+        ("-16777216", Some(-16_777_216.0)),
+        ("1e-45", Some(f32::from_bits(1))),
+        ("3.4028235e38", Some(f32::MAX)),
+        ("16777217", None),
+        ("0.12345678901", None),
+        ("1e-60", None),
+        ("1e39", None),
+    ] {
+        let found = value(part, Opened::Float, &scratch);
+        assert_eq!(
+            found,
+            wanted.map(Value::Float).ok_or(JsonFault::Range),
+            "{part}"
+        );
+    }
+    assert_eq!(
+        value("\"1\"", Opened::Float, &scratch),
+        Err(JsonFault::OtherType)
+    );
+}
+
+proptest! {
+    #[test]
+    fn every_float_is_read_as_it_is_written(bits in any::<u32>()) {
+        let float = f32::from_bits(bits);
+        prop_assume!(float.is_finite());
+        let scratch = Scratch::new();
+        for text in [format!("{float}"), format!("{float:e}"), format!("{:?}", f64::from(float))] {
+            prop_assert_eq!(value(&text, Opened::Float, &scratch), Ok(Value::Float(float)), "{}", text);
+        }
+    }
 }

@@ -58,14 +58,6 @@ impl Planner<'_> {
 
     pub(super) fn outbox(&mut self, outbox: &Outbox) -> Option<Columns> {
         let columns = &outbox.columns;
-        let events = &self.product.kind;
-        let avro = match events {
-            onramp_language::Kind::Outbox { events, .. } => events.iter().any(|event| {
-                let payload = event.payload.as_ref();
-                payload.is_some_and(|p| p.form == PayloadForm::Avro)
-            }),
-            _ => false,
-        };
         let code: Fits = |t| {
             matches!(
                 t,
@@ -78,19 +70,13 @@ impl Planner<'_> {
                 ValueType::Float | ValueType::Double | ValueType::Json | ValueType::Array(_)
             )
         };
-        let payload: (Fits, &str) = match avro {
-            true => (|t| matches!(t, ValueType::Bytes), "Avro is bytes"),
-            false => (
-                |t| matches!(t, ValueType::Json | ValueType::Text),
-                "JSON is a column of JSON, or of text",
-            ),
-        };
         let time: Fits = |t| matches!(t, ValueType::Timestamp | ValueType::Int(_));
         let whole: Fits = |t| matches!(t, ValueType::Int(_));
         let id = self.own(&columns.id, exact, "an id has one text");
         let r#type = self.own(&columns.r#type, code, "a type is a text, or a number");
         let key = self.own(&columns.key, exact, "a key has one text");
-        let payload = self.own(&columns.payload, payload.0, payload.1);
+        let (fits, reason) = self.payload();
+        let payload = self.own(&columns.payload, fits, &reason);
         let timestamp = columns.timestamp.as_ref().map(|column| {
             self.own(
                 column,
@@ -122,6 +108,35 @@ impl Planner<'_> {
             },
             headers,
         })
+    }
+
+    /// What the payload's column may be, and why: that of the events in JSON, of those in Avro, or of
+    /// both.
+    fn payload(&self) -> (Fits, String) {
+        let named = |form: PayloadForm| {
+            let records = self.product.records();
+            let of_form = records.into_iter().filter_map(|record| record.event);
+            let mut of_form = of_form.filter(|event| {
+                let payload = event.payload.as_ref();
+                payload.is_some_and(|payload| payload.form == form)
+            });
+            of_form.next().map(|event| event.name.value.clone())
+        };
+        let json: Fits = |t| matches!(t, ValueType::Json | ValueType::Text | ValueType::Bytes);
+        let bytes: Fits = |t| matches!(t, ValueType::Bytes);
+        match (named(PayloadForm::Avro), named(PayloadForm::Json)) {
+            (Some(avro), Some(json)) => (
+                bytes,
+                format!(
+                    "{avro} is Avro, which is bytes; {json} is JSON, which bytes hold too, as text in UTF-8"
+                ),
+            ),
+            (Some(avro), None) => (bytes, format!("{avro} is Avro, which is bytes")),
+            (None, _) => (
+                json,
+                "JSON is a column of JSON, of text, or of bytes that are text in UTF-8".to_owned(),
+            ),
+        }
     }
 
     fn own(&mut self, name: &Spanned<String>, fits: Fits, reason: &str) -> Option<Place> {
