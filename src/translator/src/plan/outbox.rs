@@ -75,8 +75,8 @@ impl Planner<'_> {
         let id = self.own(&columns.id, exact, "an id has one text");
         let r#type = self.own(&columns.r#type, code, "a type is a text, or a number");
         let key = self.own(&columns.key, exact, "a key has one text");
-        let (fits, reason) = self.payload();
-        let payload = self.own(&columns.payload, fits, &reason);
+        let (fits, reason, remedy) = self.payload();
+        let payload = self.place(&columns.payload, fits, (&reason, remedy));
         let timestamp = columns.timestamp.as_ref().map(|column| {
             self.own(
                 column,
@@ -112,7 +112,7 @@ impl Planner<'_> {
 
     /// What the payload's column may be, and why: that of the events in JSON, of those in Avro, or of
     /// both.
-    fn payload(&self) -> (Fits, String) {
+    fn payload(&self) -> (Fits, String, &'static str) {
         let named = |form: PayloadForm| {
             let records = self.product.records();
             let of_form = records.into_iter().filter_map(|record| record.event);
@@ -122,24 +122,34 @@ impl Planner<'_> {
             });
             of_form.next().map(|event| event.name.value.clone())
         };
-        let json: Fits = |t| matches!(t, ValueType::Json | ValueType::Text | ValueType::Bytes);
-        let bytes: Fits = |t| matches!(t, ValueType::Bytes);
-        match (named(PayloadForm::Avro), named(PayloadForm::Json)) {
-            (Some(avro), Some(json)) => (
-                bytes,
-                format!(
-                    "{avro} is Avro, which is bytes; {json} is JSON, which bytes hold too, as text in UTF-8"
-                ),
-            ),
-            (Some(avro), None) => (bytes, format!("{avro} is Avro, which is bytes")),
-            (None, _) => (
-                json,
+        let Some(avro) = named(PayloadForm::Avro) else {
+            return (
+                |t| matches!(t, ValueType::Json | ValueType::Text | ValueType::Bytes),
                 "JSON is a column of JSON, of text, or of bytes that are text in UTF-8".to_owned(),
-            ),
-        }
+                "name another column",
+            );
+        };
+        let beside = match named(PayloadForm::Json) {
+            Some(json) => format!("; {json} is JSON, which bytes hold too, as text in UTF-8"),
+            None => String::new(),
+        };
+        (
+            |t| matches!(t, ValueType::Bytes),
+            format!("{avro} is Avro, which is bytes{beside}"),
+            "name a column of bytes",
+        )
     }
 
     fn own(&mut self, name: &Spanned<String>, fits: Fits, reason: &str) -> Option<Place> {
+        self.place(name, fits, (reason, "name another column"))
+    }
+
+    fn place(
+        &mut self,
+        name: &Spanned<String>,
+        fits: Fits,
+        (reason, remedy): (&str, &str),
+    ) -> Option<Place> {
         if self.product.outbox().is_some_and(|outbox| outbox.messages) {
             let content = Spanned {
                 value: CONTENT.to_owned(),
@@ -155,7 +165,7 @@ impl Planner<'_> {
         if !fits(&column.value_type) {
             let message = format!("column {} ({}) does not fit", column.name, column.type_name);
             let finding = Finding::error(&mapping::TYPE_MISMATCH, name.place(), message);
-            self.say(finding.because(reason).remedy("name another column"));
+            self.say(finding.because(reason).remedy(remedy));
             return None;
         }
         self.plan.slots.push(slot);
