@@ -93,7 +93,7 @@ impl Planner<'_> {
             let slot = self.own(column, |_| true, "")?;
             headers.push((name.value.clone(), slot));
         }
-        Some(Columns {
+        let mut columns = Columns {
             id: id?,
             r#type: r#type?,
             key: key?,
@@ -107,7 +107,10 @@ impl Planner<'_> {
                 Some(slot) => Some(slot?),
             },
             headers,
-        })
+            content: None,
+        };
+        columns.content = columns.content();
+        Some(columns)
     }
 
     /// What the payload's column may be, and why: that of the events in JSON, of those in Avro, or of
