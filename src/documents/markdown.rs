@@ -193,21 +193,24 @@ fn personal(out: &mut String, record: Record<'_>) {
 
 /// What consumers see of a field.
 fn shown(field: &Field) -> String {
-    match field.protect.as_deref() {
+    let own = own_type_words(field.innermost());
+    let how = match field.protect.as_deref() {
         Some(Protect::Mask { keep: 0 }) => "as `****`, whatever it is".to_owned(),
         Some(Protect::Mask { keep }) => format!(
-            "as `****` and the last {keep} characters of its {}; as `****` where it has no more",
-            own_type_words(field)
+            "as `****` and the last {keep} characters of its {own}; as `****` where it has no more"
         ),
         Some(Protect::Hmac(_)) => {
             "as a pseudonym: equal for equal values, so that it joins; it cannot be read back"
                 .to_owned()
         }
         Some(Protect::Encrypt(key)) => format!(
-            "encrypted, a {} for whoever has the key `{key}`: equal for equal values of this field (docs/protection.md)",
-            own_type_words(field)
+            "encrypted, a {own} for whoever has the key `{key}`: equal for equal values of this field (docs/protection.md)"
         ),
-        Some(Protect::Drop | Protect::None(_)) | None => "as it is".to_owned(),
+        Some(Protect::Drop | Protect::None(_)) | None => return "as it is".to_owned(),
+    };
+    match &field.shape {
+        Shape::Array { .. } => format!("each element {how}"),
+        _ => how,
     }
 }
 
