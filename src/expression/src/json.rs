@@ -129,14 +129,47 @@ fn float(part: &str) -> Option<f32> {
 }
 
 fn whole(exact: Decimal) -> Option<i64> {
+    if exact.scale == 0 {
+        return i64::try_from(exact.mantissa).ok();
+    }
     let power = 10i128.checked_pow(exact.scale.into())?;
     (exact.mantissa % power == 0)
         .then(|| i64::try_from(exact.mantissa / power).ok())
         .flatten()
 }
 
+/// A number of few digits and no exponent, as most are: its digits and how many stand behind the point.
+fn short(text: &str) -> Option<Decimal> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    if digits.len() > 18 {
+        return None;
+    }
+    let (mut mantissa, mut point) = (0_i64, None);
+    for (at, byte) in digits.bytes().enumerate() {
+        match byte {
+            b'0'..=b'9' => mantissa = mantissa * 10 + i64::from(byte - b'0'),
+            b'.' => point = Some(at),
+            _ => return None,
+        }
+    }
+    let scale = match point {
+        Some(at) if mantissa != 0 => digits.len() - at - 1,
+        _ => 0,
+    };
+    Some(Decimal {
+        mantissa: i128::from(if negative { -mantissa } else { mantissa }),
+        scale: scale as u8,
+    })
+}
+
 /// A JSON number, exactly: its digits are never a float's.
 fn number(text: &str) -> Result<Decimal, JsonFault> {
+    if let Some(short) = short(text) {
+        return Ok(short);
+    }
     const MAX_DIGITS: i128 = 10i128.pow(38);
     let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (negative, digits) = match digits.strip_prefix('-') {

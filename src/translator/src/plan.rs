@@ -5,6 +5,7 @@
 mod conversion;
 mod many;
 mod outbox;
+mod protection;
 mod source;
 
 use std::collections::BTreeSet;
@@ -14,14 +15,12 @@ use onramp_connector::{BeforeImage, TableDescription};
 use onramp_expression::{self as expression, Expression, Fault, Operations, Scope, Type};
 use onramp_finding::codes::{expression::UNKNOWN_NAME, mapping};
 use onramp_finding::{Finding, Place};
-use onramp_language::{Field, Product, Protect, Record, Shape, Source, Spanned};
+use onramp_language::{Field, Product, Record, Shape, Source, Spanned};
 
 use crate::change::{Of, Places};
-use crate::cipher::FieldCipher;
 use crate::contract;
 use crate::convert::Convert;
 use crate::outbox::Columns;
-use crate::protection::{Protection, Pseudonymiser};
 use crate::step::{Origin, Step};
 use conversion::{null_has_value, source_of};
 use many::Many;
@@ -432,42 +431,6 @@ impl<'p> Planner<'p> {
             optional: field.optional,
         };
         Some((step, one_to_one))
-    }
-
-    #[allow(clippy::option_option)] // None: refused; Some(None): nothing to do.
-    fn protect(&mut self, field: &Field, path: &str) -> Option<Option<Protection>> {
-        let Some(protect) = &field.protect else {
-            return Some(None);
-        };
-        if let Protect::Mask { keep } = &protect.value {
-            return Some(Some(Protection::Mask(*keep)));
-        }
-        let Some(name) = protect.key() else {
-            return Some(None);
-        };
-        let key = match self.keys {
-            None => Some(&b"not known while checking"[..]),
-            Some(keys) => keys.iter().find(|(n, _)| n == name).map(|(_, k)| &k[..]),
-        };
-        let product = &self.product.name;
-        let made = key
-            .filter(|key| !key.is_empty())
-            .and_then(|key| match &protect.value {
-                Protect::Encrypt(_) => FieldCipher::new(name, key, &product.to_string(), path)
-                    .map(|cipher| Protection::Cipher(Box::new(cipher))),
-                _ => Pseudonymiser::new(name, key).map(Protection::Pseudonym),
-            });
-        if made.is_none() {
-            self.say(
-                Finding::error(
-                    &mapping::KEY_MISSING,
-                    protect.place(),
-                    format!("field {path} is protected by key {name}, which there is not"),
-                )
-                .remedy(mapping::KEY_MISSING.remedy),
-            );
-        }
-        made.map(Some)
     }
 }
 

@@ -6,7 +6,7 @@ use super::spelling::{
     avro_name, duration, event_name, gateway_name, is_a_key_name, product_name, scalar, size,
     slot_name, table,
 };
-use crate::product::Scalar;
+use crate::Scalar;
 use onramp_finding::nearest;
 
 /// The form of a text.

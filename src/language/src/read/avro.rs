@@ -3,32 +3,27 @@
 //! Of what Avro has, the fields are what JSON says in one way: values, enums, records, arrays, maps,
 //! null beside one of them. Anything else is refused by name, at its path in the schema.
 
+mod types;
+
 use std::collections::HashMap;
 
 use onramp_expression::JsonPath;
 use onramp_finding::codes::files;
 use serde_json::Value;
 
+use self::types::{Refused, nullable, scalar};
 use super::product::Surroundings;
 use super::standing::{Opens, json_moment};
 use crate::faults::Faults;
 use crate::load::{inside, text_of};
 use crate::yaml::Node;
-use crate::{AvroFile, Field, Moment, Otherwise, Scalar, Shape, Source, Spanned, Unit};
+use crate::{AvroFile, Field, Moment, Otherwise, Shape, Source, Spanned, Unit};
 
 /// Deeper schemas are refused; a record within itself has no end.
 const MAX_DEPTH: usize = 16;
 
 /// So many fields, items and values are read: records that hold each other several times grow fast.
 const MOST_FIELDS: usize = 2_000;
-
-/// Why a part of a schema is refused.
-struct Refused {
-    path: String,
-    what: String,
-    why: &'static str,
-    remedy: &'static str,
-}
 
 /// The schema that a path names, and its fields where the payload is JSON.
 pub(super) fn read(
@@ -39,28 +34,7 @@ pub(super) fn read(
     faults: &mut Faults,
 ) -> Option<(AvroFile, Vec<Field>)> {
     let name = at.text().filter(|t| !t.trim().is_empty())?;
-    let path = inside(around.folder, at, faults)?;
-    let text = match text_of(&path, name) {
-        Ok(text) => text,
-        Err(finding) => {
-            faults.add(*finding);
-            return None;
-        }
-    };
-    let schema: Value = match serde_json::from_str(&text) {
-        Ok(schema) => schema,
-        Err(why) => {
-            faults
-                .error(&files::AVRO_FILE, at, format!("`{name}` is no JSON"))
-                .because(format!(
-                    "line {}, column {}: it ends or breaks off there",
-                    why.line(),
-                    why.column()
-                ))
-                .remedy("an `.avsc` file is an Avro schema in JSON");
-            return None;
-        }
-    };
+    let schema = schema_of(at, name, around, faults)?;
     let of_record = record_name(&schema);
     let Some(record) = of_record else {
         faults
@@ -110,6 +84,37 @@ pub(super) fn read(
     }
     let text = schema.to_string();
     Some((AvroFile { record, text }, fields))
+}
+
+/// What stands in the file, which is JSON.
+fn schema_of(
+    at: &Node,
+    name: &str,
+    around: &Surroundings<'_>,
+    faults: &mut Faults,
+) -> Option<Value> {
+    let path = inside(around.folder, at, faults)?;
+    let text = match text_of(&path, name) {
+        Ok(text) => text,
+        Err(finding) => {
+            faults.add(*finding);
+            return None;
+        }
+    };
+    match serde_json::from_str(&text) {
+        Ok(schema) => Some(schema),
+        Err(why) => {
+            faults
+                .error(&files::AVRO_FILE, at, format!("`{name}` is no JSON"))
+                .because(format!(
+                    "line {}, column {}: it ends or breaks off there",
+                    why.line(),
+                    why.column()
+                ))
+                .remedy("an `.avsc` file is an Avro schema in JSON");
+            None
+        }
+    }
 }
 
 fn record_name(schema: &Value) -> Option<String> {
@@ -353,93 +358,4 @@ fn under(path: &str, name: &str) -> String {
         "" => name.to_owned(),
         path => format!("{path}.{name}"),
     }
-}
-
-impl Refused {
-    fn new(path: &str, what: &str, remedy: &'static str) -> Refused {
-        Refused {
-            path: path.to_owned(),
-            what: what.to_owned(),
-            why: "what a JSON payload is checked against is made of the types that fields have",
-            remedy,
-        }
-    }
-}
-
-/// Whether null may stand there, and what else.
-fn nullable(r#type: &Value, path: &str) -> Result<(bool, Value), Refused> {
-    match r#type.as_array().map(Vec::as_slice) {
-        None => Ok((false, r#type.clone())),
-        Some([null, other]) if null == "null" => Ok((true, other.clone())),
-        Some(_) => Err(Refused {
-            why: "which of several types a JSON value is meant to be is not said in it",
-            ..Refused::new(
-                path,
-                "is a union other than of null, which comes first, and one type",
-                "write `[\"null\", TYPE]`, or a field for each type",
-            )
-        }),
-    }
-}
-
-/// A type of one value, and what its times are counted in.
-fn scalar(r#type: &Value, path: &str) -> Result<(Scalar, Unit), Refused> {
-    let word = r#type.as_str().or_else(|| r#type["type"].as_str());
-    let logical = r#type["logicalType"].as_str();
-    let number = |key: &str| r#type[key].as_u64().and_then(|n| u8::try_from(n).ok());
-    let scalar = match (word, logical) {
-        (Some("boolean"), None) => Scalar::Boolean,
-        (Some("int"), None) => Scalar::Int,
-        (Some("int"), Some("date")) => Scalar::Date,
-        (Some("int"), Some("time-millis")) => return Ok((Scalar::Time, Unit::Millis)),
-        (Some("long"), None) => Scalar::Long,
-        (Some("long"), Some("timestamp-micros")) => Scalar::Timestamp,
-        (Some("long"), Some("timestamp-millis")) => return Ok((Scalar::Timestamp, Unit::Millis)),
-        (Some("long"), Some("local-timestamp-micros")) => Scalar::LocalTimestamp,
-        (Some("long"), Some("local-timestamp-millis")) => {
-            return Ok((Scalar::LocalTimestamp, Unit::Millis));
-        }
-        (Some("long"), Some("time-micros")) => Scalar::Time,
-        (Some("float"), None) => Scalar::Float,
-        (Some("double"), None) => Scalar::Double,
-        (Some("string"), None) => Scalar::String,
-        (Some("string"), Some("uuid")) => Scalar::Uuid,
-        (Some("bytes"), Some("decimal")) => {
-            let precision = number("precision").filter(|p| (1..=38).contains(p));
-            let scale = number("scale").unwrap_or(0);
-            match precision.filter(|precision| scale <= *precision) {
-                Some(precision) => Scalar::Decimal { precision, scale },
-                None => {
-                    let what = "is a decimal of more than 38 digits";
-                    return Err(Refused::new(path, what, "make it a string"));
-                }
-            }
-        }
-        (Some(word @ ("bytes" | "fixed")), _) => {
-            return Err(Refused {
-                why: "JSON has no bytes: whether a string is base64, hexadecimal or Avro's own spelling is not said in it",
-                ..Refused::new(
-                    path,
-                    &format!("is of the type {word}"),
-                    "make it a string, or write the payload in Avro: `payload: avro`",
-                )
-            });
-        }
-        (Some(word), Some(logical)) => {
-            return Err(Refused::new(
-                path,
-                &format!("is a {word} of the logical type {logical}"),
-                "use date, time-, timestamp- or local-timestamp- in millis or micros, decimal or uuid",
-            ));
-        }
-        (word, None) => {
-            return Err(Refused::new(
-                path,
-                &format!("is of the type {}", word.unwrap_or("that stands there")),
-                "use boolean, int, long, float, double, string, an enum, a record, an array or a map",
-            ));
-        }
-        (None, Some(_)) => return Err(Refused::new(path, "has no type", "give it one")),
-    };
-    Ok((scalar, Unit::Micros))
 }

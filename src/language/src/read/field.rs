@@ -184,11 +184,31 @@ fn items(
         }
         return None;
     };
+    let optional = node.text_at(&["optional"]) == Some("true");
+    let shape = item(entry, node, path, (in_json, optional), around, faults)?;
+    Some(Field {
+        name: faults.spanned(&entry.key_node(), entry.key.clone()),
+        doc: None,
+        optional,
+        classification: None,
+        protect: None,
+        shape,
+    })
+}
+
+/// What an element is.
+fn item(
+    entry: &Entry,
+    node: &Node,
+    path: &str,
+    (in_json, optional): (bool, bool),
+    around: &Surroundings<'_>,
+    faults: &mut Faults,
+) -> Option<Shape> {
     let type_node = node.get("type")?;
     let word = type_node.text()?;
-    let optional = node.text_at(&["optional"]) == Some("true");
     let source = |parse| Source::Item { at: None, parse };
-    let shape = match word {
+    Some(match word {
         "record" => {
             let opens = Some(Opens::ITSELF);
             let around = Surroundings { opens, ..*around };
@@ -229,14 +249,6 @@ fn items(
                 source,
             }
         }
-    };
-    Some(Field {
-        name: faults.spanned(&entry.key_node(), entry.key.clone()),
-        doc: None,
-        optional,
-        classification: None,
-        protect: None,
-        shape,
     })
 }
 

@@ -82,24 +82,29 @@ impl<'p> Planner<'p> {
                     json: false,
                 })
             }
-            Source::Item { at, .. } => {
-                let place = at
-                    .as_ref()
-                    .map_or_else(|| field.name.place(), Spanned::place);
-                let (opened, given) = self.opening(field, path, place)?;
-                let name = match at {
-                    Some(at) => format!("{} in JSON", at.value),
-                    None => "a part of JSON".to_owned(),
-                };
-                Some(Resolved {
-                    origin: Origin::Part(opened),
-                    given,
-                    nullable: false,
-                    name,
-                    json: true,
-                })
-            }
+            Source::Item { at, .. } => self.part(field, path, at.as_ref()),
         }
+    }
+
+    /// A part of the element, or of the record, that a field stands in.
+    fn part(
+        &mut self,
+        field: &Field,
+        path: &str,
+        at: Option<&Spanned<JsonPath>>,
+    ) -> Option<Resolved> {
+        let place = at.map_or_else(|| field.name.place(), Spanned::place);
+        let (opened, given) = self.opening(field, path, place)?;
+        Some(Resolved {
+            origin: Origin::Part(opened),
+            given,
+            nullable: false,
+            name: match at {
+                Some(at) => format!("{} in JSON", at.value),
+                None => "a part of JSON".to_owned(),
+            },
+            json: true,
+        })
     }
 
     /// A part of a column's JSON, opened as the field's type asks.
