@@ -173,6 +173,33 @@ fn a_record_that_stands_in_a_column_may_be_null() {
 }
 
 #[test]
+fn what_holds_no_json_is_refused_before_a_row_comes() {
+    let lines = "{ type: array, from: c, items: { type: record, fields: { a: { type: int } } } }";
+    let whole = "{ type: record, from: c, optional: true, fields: { a: { type: int } } }";
+    for (x, value_type, why) in [
+        (
+            lines,
+            ValueType::Array(Arc::new(ValueType::Json)),
+            "array in JSON",
+        ),
+        (lines, ValueType::Int(32), "neither an array nor JSON"),
+        (whole, ValueType::Int(32), "columns of JSON"),
+        (whole, ValueType::Bytes, "columns of JSON"),
+    ] {
+        let columns = vec![column("l", ValueType::Int(64)), column("c", value_type)];
+        let refused = check(&of_field(x), &table(columns));
+        let [refused] = &refused[..] else {
+            panic!("{refused:#?}")
+        };
+        assert_eq!(refused.code.id, "ONR-303");
+        assert!(
+            refused.reason.as_deref().unwrap().contains(why),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
 fn the_contract_and_its_hash_are_of_all_that_stands_within() {
     let schema: Json = serde_json::from_str(&contract(&of_field(LINES)).values[0].schema).unwrap();
     let items = &schema["fields"][1]["type"]["items"][1];

@@ -67,7 +67,18 @@ impl Planner<'_> {
         given: Option<&ValueType>,
         from: &str,
     ) -> Option<Items> {
+        let has_parts = !matches!(items.shape, Shape::Scalar { .. } | Shape::Enum { .. });
         let (of, opened) = match given {
+            Some(ValueType::Array(_)) if has_parts => {
+                let message = format!("{from} holds no JSON to open (field {path})");
+                let finding = Finding::error(&mapping::TYPE_MISMATCH, whole.place.clone(), message);
+                self.say(
+                    finding
+                        .because("elements that are records or arrays stand in an array in JSON")
+                        .remedy("name a column of JSON; give each element of this one a value"),
+                );
+                return None;
+            }
             Some(ValueType::Array(of)) => (Some((**of).clone()), None),
             Some(ValueType::Json) => self.opened_items(items, whole, path)?,
             _ => {
