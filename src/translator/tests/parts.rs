@@ -173,6 +173,66 @@ fn a_record_that_stands_in_a_column_may_be_null() {
 }
 
 #[test]
+fn fields_put_together_count_from_what_is_around_and_opened_records_from_themselves() {
+    let x = "{ type: array, from: c, items: { type: record, fields: {
+      who: { type: record, fields: { name: { type: string }, first: { type: string, at: forename } } },
+      to: { type: record, at: 'ship[0]', fields: { city: { type: string, at: town },
+        by: { type: record, fields: { code: { type: string } } } } } } } }";
+    let document = r#"[{"who": {"name": "Byron"}, "forename": "Ada",
+        "ship": [{"town": "York", "by": {"code": "air"}}], "town": "Hull"}]"#;
+    let wanted = json!([{"who": {"name": "Byron", "first": "Ada"},
+        "to": {"city": "York", "by": {"code": "air"}}}]);
+    assert_eq!(opened(x, document), Ok(wanted));
+}
+
+/// More documents than are noted at once, each opened by two fields, and one that two paths end in.
+#[test]
+fn every_document_of_a_row_is_opened_by_all_its_fields() {
+    let columns: Vec<String> = (0..6).map(|n| format!("c{n}")).collect();
+    let mut fields = "id: { type: long, from: l }\n".to_owned();
+    for c in &columns {
+        fields.push_str(&format!(
+            "{c}a: {{ type: int, from: {c}, at: a }}\n{c}b: {{ type: string, from: {c}, at: b.c }}\n\
+             {c}d: {{ type: json, from: {c}, at: b }}\n"
+        ));
+    }
+    let product = product(HEAD, &fields);
+    let mut types = vec![("l", ValueType::Int(64))];
+    types.extend(columns.iter().map(|c| (c.as_str(), ValueType::Json)));
+    let row = |which: usize, other: &str| {
+        let mut row = Vec::new();
+        plain::push(&mut row, Some(Value::Int(7)));
+        for n in 0..6 {
+            let text = format!(r#"{{"b": {{"c": "{n}"}}, "a": {n}}}"#);
+            let text = if n == which { other } else { &text };
+            plain::push(&mut row, Some(Value::Text(text)));
+        }
+        row
+    };
+    let event = given(&product, &types, &row(6, "")).unwrap();
+    for n in 0..6 {
+        assert_eq!(event[format!("c{n}a")], n);
+        assert_eq!(event[format!("c{n}b")], n.to_string());
+    }
+    assert_eq!(event["c3d"], r#"{"c": "3"}"#);
+    // Broken behind what is opened; lacking; of another type on the way.
+    for which in [1, 5] {
+        for (other, code, field) in [
+            (r#"{"a": 5, "b": {"c": "5"}"#, &ROW_JSON, "a"),
+            (r#"{"b": {"c": "5"}}"#, &ROW_NULL, "a"),
+            (r#"{"a": 5, "b": "5"}"#, &ROW_JSON, "b"),
+        ] {
+            let failed = Err((code.id, format!("c{which}{field}")));
+            assert_eq!(
+                given(&product, &types, &row(which, other)),
+                failed,
+                "{other}"
+            );
+        }
+    }
+}
+
+#[test]
 fn what_holds_no_json_is_refused_before_a_row_comes() {
     let lines = "{ type: array, from: c, items: { type: record, fields: { a: { type: int } } } }";
     let whole = "{ type: record, from: c, optional: true, fields: { a: { type: int } } }";
