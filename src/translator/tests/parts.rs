@@ -12,7 +12,7 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value as Avro;
 use onramp_connector::{Value, ValueType, plain};
 use onramp_event::Arena;
-use onramp_finding::codes::mapping::{ROW_JSON, ROW_NULL, ROW_TIME};
+use onramp_finding::codes::mapping::{ROW_JSON, ROW_NULL, ROW_TIME, ROW_TOO_LARGE};
 use onramp_language::Product;
 use onramp_translator::{FieldCipher, Stopped, check, contract};
 use proptest::prelude::*;
@@ -230,6 +230,25 @@ fn every_document_of_a_row_is_opened_by_all_its_fields() {
             );
         }
     }
+}
+
+/// What elements become may be more than they are; what they are read with is not more for more of them.
+#[test]
+fn many_elements_take_no_more_room_than_a_row_may() {
+    let long = "x".repeat(1_000);
+    let x = format!(
+        "{{ type: array, from: c, items: {{ type: record, fields: {{ a: {{ type: string, value: {long} }} }} }} }}"
+    );
+    let few = format!("[{}]", vec!["{}"; 1_000].join(","));
+    assert!(opened(&x, &few).is_ok());
+    let many = format!("[{}]", vec!["{}"; 5_000].join(","));
+    assert_eq!(opened(&x, &many), Err((ROW_TOO_LARGE.id, "x".to_owned())));
+    let x = "{ type: array, from: c, items: { type: record, fields: {
+      parts: { type: array, items: { type: record, fields: { n: { type: int },
+        m: { type: int, optional: true }, o: { type: int, optional: true } } } } } } }";
+    let inner = format!("[{}]", vec![r#"{"parts":[{"n":1}]}"#; 40_000].join(","));
+    let found = opened(x, &inner).unwrap();
+    assert_eq!(found.as_array().unwrap().len(), 40_000);
 }
 
 #[test]
