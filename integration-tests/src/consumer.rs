@@ -298,6 +298,11 @@ fn json(value: apache_avro::types::Value) -> serde_json::Value {
             n.to_string().into()
         }
         A::Array(items) => items.into_iter().map(json).collect(),
+        A::Map(members) => members
+            .into_iter()
+            .map(|(name, value)| (name, json(value)))
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
         A::Record(fields) => fields
             .into_iter()
             .map(|(name, value)| (name, json(value)))

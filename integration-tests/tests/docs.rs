@@ -65,6 +65,19 @@ fields:
     doc: Where to.
     fields:
       city: { type: string, from: adr_3 }
+  mobiles:  { type: array, from: c17, classification: personal, protect: { mask: { keep: 2 } }, items: { type: string, optional: true } }
+  payer:    { type: record, from: c12, at: eml, optional: true, fields: { title: { type: string, at: cust_nm } } }
+  lines:
+    type: array
+    from: c12
+    at: ordr_lin
+    items:
+      type: record
+      fields:
+        sku:   { type: string, at: ord_no, doc: "The article." }
+        sizes: { type: array, optional: true, items: { type: array, items: { type: enum, values: { "N": SMALL } } } }
+        for:   { type: string, classification: personal, protect: { encrypt: pii_2026 } }
+        name:  { type: string, classification: personal, protect: { drop: true } }
 "#;
 
 const NAME: &str = "commerce.order-headers.v3";

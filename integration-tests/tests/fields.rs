@@ -8,8 +8,9 @@
 )]
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use onramp_integration_tests::{Event, Folder, Gateway, Scenario, Servers};
+use onramp_integration_tests::{Event, Folder, Gateway, Scenario, Servers, records, until};
 use serde_json::json;
 
 const SCHEMA: &str = r#"
@@ -159,6 +160,111 @@ async fn an_array_that_is_no_list_stops_the_gateway_without_showing_it() {
     scenario.close().await;
 }
 
+const BASKETS: &str = r#"
+product: DOMAIN.baskets.v1
+status: active
+owner: { team: orders, contact: orders@shop.test }
+description: Baskets.
+kind: entity
+on_error: quarantine
+source: { table: public.basket }
+key: [basket_id]
+fields:
+  basket_id: { type: long, from: no }
+  buyer:     { type: record, from: doc, at: who, optional: true, fields: { name: { type: string } } }
+  lines:
+    type: array
+    from: doc
+    at: lines
+    items:
+      type: record
+      fields:
+        sku:      { type: string, at: art }
+        price:    { type: "decimal(12,2)" }
+        weight:   { type: float, optional: true }
+        sizes:    { type: array, optional: true, items: { type: array, items: { type: int } } }
+        engraved: { type: string, optional: true, classification: personal, protect: { hmac: HMAC } }
+        card:     { type: string, optional: true, classification: personal, protect: { drop: true } }
+"#;
+
+/// A table of `jsonb` and one of `json`: of the latter the text comes as it was written.
+#[tokio::test(flavor = "multi_thread")]
+async fn records_in_arrays_are_the_same_from_the_table_and_from_the_log() {
+    for (servers, kind) in [(Servers::find(), "json"), (Servers::newest(), "jsonb")] {
+        let schema = format!(
+            "CREATE TABLE basket (no bigint PRIMARY KEY, doc {kind} NOT NULL);
+             ALTER TABLE basket REPLICA IDENTITY FULL;"
+        );
+        let scenario = Scenario::on(servers, &schema).await;
+        scenario.write("products/baskets.yaml", &BASKETS.replace("HMAC", "pii"));
+        let many: Vec<String> = (0..100)
+            .map(|n| format!(r#"{{"art": "A{n}", "price": {n}.5}}"#))
+            .collect();
+        let rows = format!(
+            r#"INSERT INTO basket VALUES
+            (1, '{{"who": {{"name": "Ad\u00e9"}}, "lines": [
+                {{"price": 12345.60, "art": "A", "weight": 0.1, "engraved": "hunter2", "card": "hunter2", "sizes": [[1], []]}},
+                {{"art": "B", "price": 1, "engraved": "hunter2"}}]}}'),
+            (2, '{{"who": null, "lines": [{}]}}')"#,
+            many.join(", ")
+        );
+        scenario.db.batch_execute(&rows).await.unwrap();
+        let gateway = Gateway::streaming(&scenario).await;
+        let touched = "UPDATE basket SET no = no";
+        scenario.db.batch_execute(touched).await.unwrap();
+        let found = scenario.events("baskets.v1", 4).await;
+        let snapshot = bytes(&found, true);
+        assert_eq!(snapshot.len(), 2);
+        assert_eq!(snapshot, bytes(&found, false));
+        let of = |key: &str| {
+            found
+                .iter()
+                .find(|e| e.key == key)
+                .unwrap()
+                .value
+                .clone()
+                .unwrap()
+        };
+        let (first, second) = (of("1"), of("2"));
+        assert_eq!(first["buyer"], json!({"name": "Adé"}));
+        let line = &first["lines"][0];
+        assert_eq!(
+            (&line["sku"], &line["price"]),
+            (&json!("A"), &json!("1234560"))
+        );
+        assert_eq!(line["sizes"], json!([[1], []]));
+        assert_eq!(line["engraved"], first["lines"][1]["engraved"]);
+        assert!(line["engraved"].as_str().unwrap().starts_with("pii:"));
+        assert_eq!(first["lines"][1]["weight"], json!(null));
+        assert!(line.get("card").is_none(), "{line}");
+        assert_eq!(second["buyer"], json!(null));
+        assert_eq!(second["lines"].as_array().unwrap().len(), 100);
+        // What cannot be carried is told with its path, and shows nothing of the column.
+        let broken =
+            r#"INSERT INTO basket VALUES (3, '{"lines": [{"art": "hunter2", "price": "1"}]}')"#;
+        scenario.db.batch_execute(broken).await.unwrap();
+        let kept = kept(&scenario, "baskets.v1.quarantine").await;
+        assert_eq!(kept["code"], "ONR-335", "{kept}");
+        assert_eq!(kept["field"], "lines[].price", "{kept}");
+        assert_eq!(kept["after"]["doc"], "(protected)", "{kept}");
+        assert!(!kept.to_string().contains("hunter2"), "{kept}");
+        assert!(gateway.stop().await.success());
+        scenario.close().await;
+    }
+}
+
+/// The one row in a quarantine.
+async fn kept(scenario: &Scenario, topic: &str) -> serde_json::Value {
+    let topic = scenario.topic(topic);
+    let mut kept = Vec::new();
+    until("the quarantine", Duration::from_secs(60), async || {
+        kept = records(&scenario.servers, &topic).await;
+        !kept.is_empty()
+    })
+    .await;
+    serde_json::from_str(&kept[0].1).unwrap()
+}
+
 const GATEWAY: &str = "gateway: shop
 source: { type: postgres, url: \"postgres://onramp@db/shop\" }
 kafka: { brokers: [\"127.0.0.1:1\"] }
@@ -195,12 +301,12 @@ fn every_example_of_the_page_does_what_its_test_says() {
             files.push((format!("products/{products}.test.yaml"), head + text));
         }
     }
-    assert_eq!(products, 5);
+    assert_eq!(products, 6);
     let files: Vec<(&str, &str)> = files.iter().map(|(n, t)| (&**n, &**t)).collect();
     let folder = Folder::with(&files);
     let (said, code) = folder.json(&["test"]);
     assert_eq!(code, 0, "{said:#}");
-    assert_eq!(said["passed"], 8, "{said:#}");
+    assert_eq!(said["passed"], 11, "{said:#}");
     // Each contract is one that Avro and the standard's words can say.
     let (checked, code) = folder.json(&["check"]);
     assert_eq!(code, 0, "{checked:#}");

@@ -310,6 +310,120 @@ events:
     scenario.close().await;
 }
 
+const SHIPPED: &str = r#"{"type": "record", "namespace": "shop", "name": "Shipped", "fields": [
+  {"name": "at", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+  {"name": "to", "type": ["null", {"type": "record", "name": "Place", "fields": [{"name": "city", "type": "string"}]}]},
+  {"name": "parcels", "type": {"type": "array", "items": {"type": "record", "name": "Parcel", "fields": [
+    {"name": "weight", "type": "float"},
+    {"name": "labels", "type": {"type": "map", "values": "string"}},
+    {"name": "via", "type": {"type": "array", "items": ["null", "Place"]}}]}}}]}"#;
+
+/// Events in JSON and in Avro in one column; of the first all that a schema can have.
+#[tokio::test(flavor = "multi_thread")]
+async fn json_and_avro_share_a_column_of_bytes_and_no_other() {
+    let scenario = Scenario::new(
+        "CREATE TABLE obx (no bigint PRIMARY KEY, kind text, about text, body bytea);
+         CREATE TABLE obj (no bigint PRIMARY KEY, kind text, about text, body jsonb)",
+    )
+    .await;
+    let product = r#"
+product: DOMAIN.order-events.v1
+status: active
+owner: { team: orders, contact: orders@shop.test }
+description: What happens to orders.
+kind: outbox
+on_error: quarantine
+source: { table: public.TABLE }
+columns: { id: no, type: kind, key: about, payload: body }
+events:
+  Tagged:  { payload: avro, schema: tagged.avsc }
+  Shipped: { payload: json, schema: shipped.avsc }
+"#;
+    let of_table = |table: &str| product.replace("TABLE", table);
+    let tagged = r#"{"type": "record", "name": "Tagged", "namespace": "shop", "fields": [
+        {"name": "tags", "type": {"type": "map", "values": "int"}}]}"#;
+    scenario.write("tagged.avsc", tagged);
+    scenario.write("shipped.avsc", SHIPPED);
+    // The database's own type of JSON holds no Avro: said before anything runs.
+    scenario.write("products/events.yaml", &of_table("obj"));
+    let mut refused = Gateway::start(&scenario);
+    let said = refused.refuses(64, "ONR-303").await;
+    assert!(said.contains("Tagged is Avro, which is bytes"), "{said}");
+    scenario.write("products/events.yaml", &of_table("obx"));
+    let gateway = Gateway::reading(&scenario).await;
+    let shipped = r#"{"at": "2026-01-02T03:04:05.678+01:00", "to": {"city": "York"}, "parcels": [
+        {"weight": 1.5, "labels": {"b": "2", "a": "1"}, "via": [null, {"city": "Hull"}]},
+        {"weight": 2, "labels": {}, "via": []}]}"#;
+    let micros = shipped
+        .replace(".678", ".678901")
+        .replace("York", "hunter2");
+    sql(
+        &scenario,
+        &format!(
+            r"INSERT INTO obx VALUES (1, 'Tagged', 'a', '\x02026b0e00'),
+              (2, 'Shipped', 'b', convert_to('{shipped}', 'UTF8')),
+              (3, 'Shipped', 'c', convert_to('{micros}', 'UTF8')),
+              (4, 'Shipped', 'd', '\xff')"
+        ),
+    )
+    .await;
+    let told = events(&scenario, 2).await;
+    let of = |key: &str| told.iter().find(|e| e.key == key).expect("it is there");
+    // The frame, one member, its name and its number, no more.
+    let passed = of("a").bytes.as_ref().expect("a value");
+    assert_eq!(passed[5..], [2, 2, b'k', 14, 0]);
+    assert_eq!(
+        of("b").value,
+        Some(json!({
+            "at": 1_767_319_445_678_i64, "to": { "city": "York" }, "parcels": [
+                { "weight": 1.5, "labels": { "a": "1", "b": "2" }, "via": [null, { "city": "Hull" }] },
+                { "weight": 2.0, "labels": {}, "via": [] }]
+        }))
+    );
+    let topic = scenario.topic("order-events.v1.quarantine");
+    let mut kept = Vec::new();
+    until("the quarantine", Duration::from_secs(60), async || {
+        kept = records(&scenario.servers, &topic).await;
+        kept.len() == 2
+    })
+    .await;
+    kept.sort();
+    assert!(kept[0].1.contains("ONR-326"), "{kept:?}");
+    assert!(kept[1].1.contains("ONR-335"), "{kept:?}");
+    assert!(gateway.stop().await.success());
+    // The team's own tests say the same.
+    let fixtures = r#"
+fixtures: DOMAIN.order-events.v1
+tests:
+  - name: in Avro
+    change: insert
+    after: { no: "1", kind: Tagged, about: a, body: '\x02026b0e00' }
+    expect: [ { type: Tagged, key: a, event: { tags: { k: "7" } } } ]
+  - name: in JSON
+    change: insert
+    after: { no: "2", kind: Shipped, about: b, body: '{"at": "2026-01-02T03:04:05.678Z", "parcels": [{"weight": 0.1, "labels": {"x y": "1"}, "via": [null]}]}' }
+    expect:
+      - type: Shipped
+        event:
+          at: 2026-01-02T03:04:05.678Z
+          to:
+          parcels: [ { weight: "0.1", labels: { x y: "1" }, via: [null] } ]
+  - name: what JSON says otherwise
+    change: insert
+    after: { no: "3", kind: Shipped, about: b, body: '{"at": "2026-01-02T03:04:05.678Z", "parcels": [7]}' }
+    expect: [ { fails: ONR-335 } ]
+"#;
+    scenario.write("products/events.fixtures.yaml", fixtures);
+    let output = Command::new(binary())
+        .args(["test", "--config"])
+        .arg(scenario.config())
+        .output()
+        .expect("the binary runs");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}");
+    scenario.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_gateway_publishes_each_event_once_beside_an_entity() {
     let scenario = shop("").await;

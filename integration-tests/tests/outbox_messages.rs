@@ -29,13 +29,15 @@ events:
       order_id: { type: long }
       by:       { type: record, fields: { name: { type: string } } }
       shop:     { type: string, from: content, at: shop, optional: true }
+      reason:   { type: string, at: why.text, optional: true }
+      lines:    { type: array, items: { type: record, fields: { sku: { type: string } } } }
 "#;
 
 fn message(transactional: bool, order: i64) -> String {
     format!(
         "SELECT pg_logical_emit_message({transactional}, 'orders.cancelled', '{{\"order\": {order}, \"shop\": \"York\", \
          \"meta\": {{\"id\": \"m{order}\", \"type\": \"OrderCancelled\", \"at\": 1767323045678, \"trace\": \"00-1\"}}, \
-         \"data\": {{\"order_id\": {order}, \"by\": {{\"name\": \"Al\"}}}}}}');"
+         \"data\": {{\"order_id\": {order}, \"by\": {{\"name\": \"Al\"}}, \"why\": {{\"text\": \"late\"}}, \"lines\": [{{\"sku\": \"A\"}}]}}}}');"
     )
 }
 
@@ -67,7 +69,10 @@ async fn the_logs_own_messages_are_events_where_a_transaction_holds_them() {
     let first = told.iter().find(|e| e.key == "1").expect("it is there");
     assert_eq!(
         first.value,
-        Some(json!({ "order_id": 1, "by": { "name": "Al" }, "shop": "York" }))
+        Some(json!({
+            "order_id": 1, "by": { "name": "Al" }, "shop": "York", "reason": "late",
+            "lines": [{ "sku": "A" }]
+        }))
     );
     assert_eq!(first.timestamp_ms, 1_767_323_045_678);
     assert_eq!(first.headers["onramp_event_id"], "m1");

@@ -16,9 +16,10 @@ use onramp_integration_tests::{
 };
 use serde_json::Value;
 
-const TABLE: &str = "CREATE TABLE pers (
-  pers_no integer PRIMARY KEY, email text, phone text, born date, card bigint, nam text, firm text);
-ALTER TABLE pers REPLICA IDENTITY FULL;";
+const TABLE: &str = r#"CREATE TABLE pers (
+  pers_no integer PRIMARY KEY, email text, phone text, born date, card bigint, nam text, firm text,
+  mobs text[] DEFAULT '{+44 1,NULL,+44 2,+44 1}', doc jsonb DEFAULT '{"kin": [{"nam": "Ann Ash", "tels": ["+44 1"]}]}');
+ALTER TABLE pers REPLICA IDENTITY FULL;"#;
 
 const PRODUCT: &str = r#"
 product: DOMAIN.persons.v1
@@ -36,12 +37,25 @@ fields:
   card:  { type: long, from: card, optional: true, classification: personal, protect: { mask: { keep: 4 } } }
   name:  { type: string, from: nam, optional: true, classification: personal, protect: { drop: true } }
   firm:  { type: string, from: firm, optional: true, classification: personal, protect: { none: "in the register" } }
+  mobiles:   { type: array, from: mobs, classification: personal, protect: { encrypt: crm_1 }, items: { type: string, optional: true } }
+  callers:   { type: array, from: mobs, classification: personal, protect: { hmac: pii }, items: { type: string, optional: true } }
+  ends:      { type: array, from: mobs, classification: personal, protect: { mask: { keep: 1 } }, items: { type: string, optional: true } }
+  kin:
+    type: array
+    from: doc
+    at: kin
+    items:
+      type: record
+      fields:
+        name: { type: string, at: nam, classification: personal, protect: { encrypt: crm_1 } }
+        tels: { type: array, classification: personal, protect: { encrypt: crm_1 }, items: { type: string } }
 "#;
 
 const PERSON: &str = "'ann@shop.test', '+44 20 7946 0000 é\n', '1970-01-31', 4929123456784444, 'Ann Ash', 'Ash & Sons'";
 const PHONE: &str = "+44 20 7946 0000 é\n";
 /// What must be in no topic.
-const PLAIN: [&str; 5] = [
+const PLAIN: [&str; 6] = [
+    "+44 1",
     "ann@shop.test",
     "7946 0000",
     "1970-01-31",
@@ -185,6 +199,30 @@ async fn a_topic_holds_no_protected_value_and_who_has_the_key_reads_it() {
         read_back(&scenario, "born", &[text(log, "born")]),
         ["1970-01-31"]
     );
+    // Elements: each by itself, nulls as they are, equal ones equal.
+    let value = log.value.as_ref().unwrap();
+    assert_eq!(
+        value["ends"],
+        serde_json::json!(["****1", null, "****2", "****1"])
+    );
+    for field in ["mobiles", "callers"] {
+        let of = &value[field];
+        assert!(
+            of[0].as_str().unwrap().contains(':') && of[1].is_null(),
+            "{of}"
+        );
+        assert!(of[0] == of[3] && of[0] != of[2], "{of}");
+    }
+    let mobiles = [&value["mobiles"][2], &value["mobiles"][0]].map(|v| v.as_str().unwrap());
+    assert_eq!(
+        read_back(&scenario, "mobiles", &mobiles),
+        ["+44 2", "+44 1"]
+    );
+    let kin = &value["kin"][0];
+    let name = kin["name"].as_str().unwrap();
+    assert_eq!(read_back(&scenario, "kin[].name", &[name]), ["Ann Ash"]);
+    let tel = kin["tels"][0].as_str().unwrap();
+    assert_eq!(read_back(&scenario, "kin[].tels", &[tel]), ["+44 1"]);
     assert!(gateway.stop().await.success());
     scenario.close().await;
 }

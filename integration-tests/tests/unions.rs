@@ -418,3 +418,55 @@ events:
     assert_eq!(kept.count(), 4, "a pattern maps what it means: {said}");
     scenario.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quarantined_row_of_one_table_is_replayed_from_that_table() {
+    let scenario = Scenario::new(&[shop(1), shop(2)].concat()).await;
+    let narrow = SHOPS
+        .replace("key: [shop", "on_error: quarantine\nkey: [shop")
+        .replace(
+            "decimal(12,2)\", from: amt",
+            "decimal(4,2)\", expr: row.amt",
+        );
+    assert!(narrow.contains("(4,2)"));
+    scenario.write("products/orders.yaml", &narrow);
+    let port = Ports::claim(1).keep();
+    let admin = format!("admin: {{ listen: \"127.0.0.1:{port}\", token: {{ file: token }} }}\n");
+    scenario.write("onramp.yaml", &scenario.gateway_file(&admin));
+    scenario.write("token", "a token for tests alone\n");
+    let gateway = Gateway::streaming(&scenario).await;
+    scenario
+        .db
+        .batch_execute(
+            "INSERT INTO shop_1.ordr VALUES (7, 1); INSERT INTO shop_2.ordr VALUES (7, 12345)",
+        )
+        .await
+        .unwrap();
+    latest(&scenario, |found| found.len() == 1).await;
+    scenario
+        .db
+        .batch_execute("UPDATE shop_2.ordr SET amt = 2")
+        .await
+        .unwrap();
+    latest(&scenario, |found| found.len() == 2).await;
+    let before = consume(&scenario.servers, &scenario.topic("orders.v1"))
+        .await
+        .len();
+    let output = Command::new(binary())
+        .args([
+            "quarantine",
+            "replay",
+            &scenario.topic("orders.v1"),
+            "--config",
+        ])
+        .arg(scenario.config())
+        .env("TEST_DB_PASSWORD", "onramp")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let replayed = scenario.events("orders.v1", before + 1).await;
+    let last = &replayed[before..];
+    assert!(last.iter().all(|e| e.key == r#"["S2",7]"#), "{last:?}");
+    assert!(gateway.stop().await.success());
+    scenario.close().await;
+}

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use onramp_finding::codes::{files, protection, running};
 use onramp_finding::{Code, Finding, Kind, Place};
-use onramp_language::{Field, Product, Secret, Shape, is_a_key_name};
+use onramp_language::{Field, Product, Secret, is_a_key_name};
 use onramp_translator::{FieldCipher, LEAST_SECRET_BYTES};
 use serde_json::{Map, Value, json};
 
@@ -102,22 +102,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 /// What is wrong with a path that leads to no field. A field that is protected otherwise today may
 /// have been encrypted before.
 fn unknown_field(product: &Product, path: &str) -> Option<Finding> {
-    fn walk(fields: &[Field], parent: &str, all: &mut Vec<String>) {
-        for field in fields {
-            let path = match parent {
-                "" => field.name.value.clone(),
-                parent => format!("{parent}.{}", field.name.value),
-            };
-            if let Shape::Record { fields } = &field.shape {
-                walk(fields, &path, all);
-            }
-            all.push(path);
-        }
-    }
-    let mut all = Vec::new();
-    for record in product.records() {
-        walk(record.fields, "", &mut all);
-    }
+    let records = product.records();
+    let fields = records.iter().flat_map(|record| record.fields);
+    let all = fields.flat_map(Field::with_all_within);
+    let all: Vec<String> = all.map(|(path, _)| path).collect();
     if all.iter().any(|known| known == path) {
         return None;
     }

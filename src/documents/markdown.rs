@@ -110,8 +110,12 @@ fn walk<'f>(fields: &'f [Field], path: &str, seen: &mut Vec<(String, &'f Field)>
             path => format!("{path}.{}", field.name.value),
         };
         seen.push((path.clone(), field));
-        if let Shape::Record { fields } = &field.shape {
-            walk(fields, &path, seen);
+        let (mut shape, mut inside) = (&field.shape, path);
+        while let Shape::Array { items: each, .. } | Shape::Map { values: each, .. } = shape {
+            (shape, inside) = (&each.shape, inside + "[]");
+        }
+        if let Shape::Record { fields, .. } = shape {
+            walk(fields, &inside, seen);
         }
     }
 }
@@ -137,7 +141,8 @@ fn fields(out: &mut String, record: Record<'_>) {
 fn symbols(out: &mut String, record: Record<'_>) {
     for (path, field) in all(record) {
         let (shape, each) = match &field.shape {
-            Shape::Array { items, .. } => (&items.shape, "Each of "),
+            Shape::Array { .. } => (&field.innermost().shape, "Each of "),
+            Shape::Map { values, .. } => (&values.innermost().shape, "Each of "),
             shape => (shape, ""),
         };
         let Shape::Enum {
@@ -188,21 +193,24 @@ fn personal(out: &mut String, record: Record<'_>) {
 
 /// What consumers see of a field.
 fn shown(field: &Field) -> String {
-    match field.protect.as_deref() {
+    let own = own_type_words(field.innermost());
+    let how = match field.protect.as_deref() {
         Some(Protect::Mask { keep: 0 }) => "as `****`, whatever it is".to_owned(),
         Some(Protect::Mask { keep }) => format!(
-            "as `****` and the last {keep} characters of its {}; as `****` where it has no more",
-            own_type_words(field)
+            "as `****` and the last {keep} characters of its {own}; as `****` where it has no more"
         ),
         Some(Protect::Hmac(_)) => {
             "as a pseudonym: equal for equal values, so that it joins; it cannot be read back"
                 .to_owned()
         }
         Some(Protect::Encrypt(key)) => format!(
-            "encrypted, a {} for whoever has the key `{key}`: equal for equal values of this field (docs/protection.md)",
-            own_type_words(field)
+            "encrypted, a {own} for whoever has the key `{key}`: equal for equal values of this field (docs/protection.md)"
         ),
-        Some(Protect::Drop | Protect::None(_)) | None => "as it is".to_owned(),
+        Some(Protect::Drop | Protect::None(_)) | None => return "as it is".to_owned(),
+    };
+    match &field.shape {
+        Shape::Array { .. } => format!("each element {how}"),
+        _ => how,
     }
 }
 

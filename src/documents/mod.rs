@@ -94,21 +94,27 @@ fn gives_text(field: &Field) -> bool {
 
 /// A field's type in the product file's words.
 fn type_words(field: &Field) -> String {
-    match gives_text(field) {
-        true => "string".to_owned(),
-        false => own_type_words(field),
-    }
+    words(field, gives_text(field))
 }
 
 /// The type of its values, whatever protects them.
 fn own_type_words(field: &Field) -> String {
+    words(field, false)
+}
+
+/// The type; with a text in place of each single value.
+fn words(field: &Field, texts: bool) -> String {
+    let null = |of: &Field| if of.optional { " or null" } else { "" };
     match &field.shape {
+        Shape::Array { items, .. } => {
+            format!("array of {}{}", words(items, texts), null(items))
+        }
+        Shape::Map { values, .. } => {
+            format!("map to {}{}", words(values, texts), null(values))
+        }
+        _ if texts => "string".to_owned(),
         Shape::Scalar { r#type, .. } => r#type.value.word(),
         Shape::Enum { .. } => "enum".to_owned(),
         Shape::Record { .. } => "record".to_owned(),
-        Shape::Array { items, .. } => {
-            let null = if items.optional { " or null" } else { "" };
-            format!("array of {}{null}", type_words(items))
-        }
     }
 }

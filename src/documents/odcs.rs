@@ -174,9 +174,17 @@ fn field(field: &Field, key: &[Spanned<String>]) -> Value {
         out.insert("customProperties".into(), json!(custom));
     }
     if let Shape::Array { items, .. } = &field.shape {
+        // Whose texts stand in place of its elements' values.
+        let items = match gives_text(field) {
+            true => &Field {
+                protect: field.protect.clone(),
+                ..(**items).clone()
+            },
+            false => &**items,
+        };
         out.insert("items".into(), self::field(items, &[]));
     }
-    if let Shape::Record { fields } = &field.shape {
+    if let Shape::Record { fields, .. } = &field.shape {
         let inner = fields.iter().filter(|f| !is_left_out(f));
         let inner: Vec<Value> = inner.map(|f| self::field(f, &[])).collect();
         out.insert("properties".into(), json!(inner));
@@ -222,6 +230,9 @@ fn of_field(field: &Field) -> Vec<Value> {
             Scalar::Json => all.push(property("contentType", json!("application/json"))),
             _ => {}
         },
+        Shape::Map { values, .. } => {
+            all.push(property("values", json!(type_words(values))));
+        }
         Shape::Record { .. } | Shape::Array { .. } => {}
     }
     all
@@ -230,10 +241,10 @@ fn of_field(field: &Field) -> Vec<Value> {
 /// The standard's own type, with its options.
 fn logical(field: &Field) -> (&'static str, Option<Value>) {
     let r#type = match &field.shape {
+        Shape::Array { .. } => return ("array", None),
         _ if gives_text(field) => return ("string", None),
         Shape::Enum { .. } => return ("string", None),
-        Shape::Record { .. } => return ("object", None),
-        Shape::Array { .. } => return ("array", None),
+        Shape::Record { .. } | Shape::Map { .. } => return ("object", None),
         Shape::Scalar { r#type, .. } => r#type.value,
     };
     match r#type {

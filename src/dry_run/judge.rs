@@ -14,7 +14,7 @@ use onramp_translator::{
 };
 use serde_json::Value;
 
-use super::fields::{FieldInfo, flat};
+use super::fields::{FieldInfo, flat, keep_back};
 use super::profile::FieldProfile;
 use super::tally::{KEY_CHARS, SAMPLES, Sample, Tally};
 use crate::read_back::{self, FRAME};
@@ -105,7 +105,11 @@ impl Looked {
         match (named, &self.product.filter) {
             (Some(field), _) => field.place.clone(),
             (None, Some(filter)) if field == "where" => filter.place(),
-            _ => self.product.name.place(),
+            _ => {
+                let mut within = self.fields.iter().flat_map(|f| &f.within);
+                let inner = within.find(|inner| inner.path == field);
+                inner.map_or_else(|| self.product.name.place(), |inner| inner.place.clone())
+            }
         }
     }
 
@@ -141,11 +145,15 @@ impl Looked {
         let datum = bytes.get(FRAME..)?;
         let mut event = read_back::decode(self.schema(r#type)?, datum).ok()?;
         if !self.show_rows {
-            for field in self.fields.iter().filter(|f| f.is_kept_back_of_events()) {
-                let pointer = format!("/{}", field.path.replace('.', "/"));
-                if let Some(value) = event.pointer_mut(&pointer).filter(|v| !v.is_null()) {
+            for field in &self.fields {
+                if field.is_kept_back_of_events() {
                     let word = field.classification.as_deref().unwrap_or_default();
-                    *value = Value::String(format!("({word}, kept back)"));
+                    keep_back(&mut event, &field.path, word);
+                }
+                for inner in &field.within {
+                    if let Some(word) = &inner.kept_back {
+                        keep_back(&mut event, &inner.path, word);
+                    }
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use onramp_expression::MAX_EXPRESSION_BYTES;
 use onramp_finding::Finding;
 use onramp_finding::codes::running::NOT_REPLAYED;
-use onramp_language::{Product, Shape, Source};
+use onramp_language::{Field, Product, Shape, Source};
 use serde_json::Value;
 
 use super::Record;
@@ -32,7 +32,13 @@ pub(crate) fn order(product: &Product, records: &[Record]) -> Result<Order, Box<
             Value::Null => &record.value["before"],
             after => after,
         };
-        let condition = condition(&columns, row);
+        let condition = match row_condition(&columns, row) {
+            // Of a row that moved meanwhile only the key is known, which stands in one of the tables.
+            Some(of_row) if product.tables.union && !product.tables.moves => {
+                of_table(&record.value["table"]).map(|table| format!("({table} && {of_row})"))
+            }
+            of_row => of_row,
+        };
         conditions.insert(condition.ok_or_else(|| refused("a record does not show its key"))?);
     }
     let filter = conditions.into_iter().collect::<Vec<_>>().join(" || ");
@@ -43,10 +49,25 @@ pub(crate) fn order(product: &Product, records: &[Record]) -> Result<Order, Box<
     })
 }
 
-/// The columns that the key is; None where one of its fields is computed.
+/// The columns that the key is; None where one of its fields is computed of the row.
 fn key_columns(product: &Product) -> Option<Vec<String>> {
+    let of_table = |field: &&Field| match &field.shape {
+        Shape::Scalar {
+            source: Source::Expression(text),
+            ..
+        }
+        | Shape::Enum {
+            source: Source::Expression(text),
+            ..
+        } => {
+            let names = onramp_expression::parse(text).unwrap_or_default();
+            !names.is_empty() && names.iter().all(|name| name.variable == "table")
+        }
+        _ => false,
+    };
     product
         .key_fields()
+        .filter(|field| !of_table(field))
         .map(|field| match &field.shape {
             Shape::Scalar {
                 source: Source::Column {
@@ -65,8 +86,16 @@ fn key_columns(product: &Product) -> Option<Vec<String>> {
         .collect()
 }
 
+/// `table.schema == "shop_1" && table.name == "ordr_hdr"`
+fn of_table(name: &Value) -> Option<String> {
+    let (schema, table) = name.as_str()?.split_once('.')?;
+    let text = |text: &str| Value::String(text.to_owned());
+    let (schema, table) = (text(schema), text(table));
+    Some(format!("table.schema == {schema} && table.name == {table}"))
+}
+
 /// `(string(row.ord_no) == "7" && …)`
-fn condition(columns: &[String], row: &Value) -> Option<String> {
+fn row_condition(columns: &[String], row: &Value) -> Option<String> {
     let mut parts = Vec::with_capacity(columns.len());
     for column in columns {
         let text = match &row[column] {
@@ -86,17 +115,17 @@ fn condition(columns: &[String], row: &Value) -> Option<String> {
 mod tests {
     use serde_json::json;
 
-    use super::condition;
+    use super::row_condition;
 
     #[test]
     fn a_row_is_named_by_its_keys_texts() {
         let columns = ["no".to_owned(), "rgn".to_owned()];
         assert_eq!(
-            condition(&columns, &json!({ "no": 7, "rgn": "a\"b", "x": null })).as_deref(),
+            row_condition(&columns, &json!({ "no": 7, "rgn": "a\"b", "x": null })).as_deref(),
             Some(r#"(string(row.no) == "7" && string(row.rgn) == "a\"b")"#)
         );
         let hidden = json!({ "no": "(protected)", "rgn": "x" });
-        assert_eq!(condition(&columns, &hidden), None);
-        assert_eq!(condition(&columns, &json!({})), None);
+        assert_eq!(row_condition(&columns, &hidden), None);
+        assert_eq!(row_condition(&columns, &json!({})), None);
     }
 }

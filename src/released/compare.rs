@@ -288,8 +288,8 @@ fn place(product: &Product, event: Option<&str>, path: &str) -> Place {
             break;
         };
         place = field.name.place();
-        fields = match &field.shape {
-            Shape::Record { fields } => fields,
+        fields = match &field.innermost().shape {
+            Shape::Record { fields, .. } => fields,
             _ => &[],
         };
     }

@@ -23,8 +23,9 @@ fn read(gateway: &Gateway) -> Result<Keys, Failure> {
     gateway.keys.iter().map(read).collect()
 }
 
-/// Reads them before anything is begun. Refuses to encrypt under a secret that is guessed too easily, and says where pseudonyms are made
-/// with one: they are published, and another secret would give them other values.
+/// Reads them before anything is begun. Refuses to encrypt under a secret that is guessed too easily,
+/// and says where pseudonyms are made with one: they are published, and another secret would give
+/// them other values.
 pub(crate) fn preflight(gateway: &Gateway) -> Result<Keys, Failure> {
     let keys = read(gateway)?;
     let short = |name: &str| {
@@ -33,6 +34,8 @@ pub(crate) fn preflight(gateway: &Gateway) -> Result<Keys, Failure> {
     };
     let mut refused = Vec::new();
     for product in products::published(gateway) {
+        // Fields and elements may have one key: of that it is told once.
+        let mut told: Vec<&str> = Vec::new();
         for protect in product.protections() {
             let Some(key) = protect.key().filter(|key| short(key)) else {
                 continue;
@@ -46,12 +49,16 @@ pub(crate) fn preflight(gateway: &Gateway) -> Result<Keys, Failure> {
                         .remedy(code.remedy)
                         .of_product(product.name.value.to_string()),
                 ),
-                _ => tracing::warn!(
-                    code = code.id,
-                    product = %product.name.value,
-                    "{message}: {}",
-                    code.remedy
-                ),
+                _ if told.contains(&key) => {}
+                _ => {
+                    told.push(key);
+                    tracing::warn!(
+                        code = code.id,
+                        product = %product.name.value,
+                        "{message}: {}",
+                        code.remedy
+                    );
+                }
             }
         }
     }

@@ -6,6 +6,7 @@
 //! so that one that is no JSON fails wherever it is broken.
 
 mod path;
+mod paths;
 mod scan;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use crate::Scratch;
 use scan::Scan;
 
 pub use path::JsonPath;
+pub use paths::{JsonNotes, JsonPaths, Note, NotedElements, members, room};
 
 /// What a value is opened as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub enum Opened {
     Decimal,
     /// The nearest 64-bit float.
     Double,
+    /// A number that a 32-bit float has: as it, or the 64-bit one of its value, is written.
+    Float,
     /// A string, without its escapes.
     Text,
     /// A code: a string, a whole number or a truth value.
@@ -103,19 +107,69 @@ pub fn value<'a>(
             let nearest = part.parse::<f64>().ok().filter(|v| v.is_finite());
             Value::Double(nearest.ok_or(JsonFault::Range)?)
         }
+        (Opened::Float, b'-' | b'0'..=b'9') => Value::Float(float(part).ok_or(JsonFault::Range)?),
         _ => return Err(JsonFault::OtherType),
     })
 }
 
+/// The 32-bit float that a number is; None where it has more digits than one.
+fn float(part: &str) -> Option<f32> {
+    let nearest = part.parse::<f32>().ok().filter(|v| v.is_finite())?;
+    let exact = part.parse::<f64>().ok()?;
+    if f64::from(nearest) == exact {
+        return Some(nearest);
+    }
+    // The shortest digits that are no other float's: at most 17 signs with sign and exponent.
+    let mut room = [0u8; 32];
+    let mut left = &mut room[..];
+    std::io::Write::write_fmt(&mut left, format_args!("{nearest:e}")).ok()?;
+    let free = left.len();
+    let written = std::str::from_utf8(&room[..room.len() - free]).ok()?;
+    (written.parse::<f64>().ok()? == exact).then_some(nearest)
+}
+
 fn whole(exact: Decimal) -> Option<i64> {
+    if exact.scale == 0 {
+        return i64::try_from(exact.mantissa).ok();
+    }
     let power = 10i128.checked_pow(exact.scale.into())?;
     (exact.mantissa % power == 0)
         .then(|| i64::try_from(exact.mantissa / power).ok())
         .flatten()
 }
 
+/// A number of few digits and no exponent, as most are: its digits and how many stand behind the point.
+fn short(text: &str) -> Option<Decimal> {
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    if digits.len() > 18 {
+        return None;
+    }
+    let (mut mantissa, mut point) = (0_i64, None);
+    for (at, byte) in digits.bytes().enumerate() {
+        match byte {
+            b'0'..=b'9' => mantissa = mantissa * 10 + i64::from(byte - b'0'),
+            b'.' => point = Some(at),
+            _ => return None,
+        }
+    }
+    let scale = match point {
+        Some(at) if mantissa != 0 => digits.len() - at - 1,
+        _ => 0,
+    };
+    Some(Decimal {
+        mantissa: i128::from(if negative { -mantissa } else { mantissa }),
+        scale: scale as u8,
+    })
+}
+
 /// A JSON number, exactly: its digits are never a float's.
 fn number(text: &str) -> Result<Decimal, JsonFault> {
+    if let Some(short) = short(text) {
+        return Ok(short);
+    }
     const MAX_DIGITS: i128 = 10i128.pow(38);
     let (digits, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
     let (negative, digits) = match digits.strip_prefix('-') {

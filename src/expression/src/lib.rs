@@ -36,7 +36,10 @@ use node::{Node, Op};
 use survey::Survey;
 
 pub use fault::{Cause, EvalError, Fault};
-pub use json::{Elements as JsonElements, JsonFault, JsonPath, Opened, value as json_value};
+pub use json::{
+    Elements as JsonElements, JsonFault, JsonNotes, JsonPath, JsonPaths, Note as JsonNote,
+    NotedElements, Opened, members as json_members, room as json_room, value as json_value,
+};
 pub use operations::{Operations, operations};
 pub use scope::{Column, Holds, Scope, Type};
 pub use scratch::Scratch;

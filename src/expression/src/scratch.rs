@@ -51,6 +51,13 @@ impl Scratch {
         std::str::from_utf8(out).ok()
     }
 
+    /// Room for so many of these; None where the row's room is full.
+    #[inline]
+    #[allow(clippy::mut_from_ref)] // Each call gives room of its own.
+    pub(crate) fn slice<T: Copy>(&self, len: usize, of: T) -> Option<&mut [T]> {
+        self.room.try_alloc_slice_fill_copy(len, of).ok()
+    }
+
     /// Text of `len` bytes, written by `fill`.
     pub(crate) fn build(&self, len: usize, fill: impl FnOnce(&mut [u8])) -> Option<&str> {
         match len > MAX_TEXT_BYTES {

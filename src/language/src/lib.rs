@@ -6,6 +6,7 @@
 mod check;
 mod definition;
 mod faults;
+mod field;
 mod fixtures;
 mod gateway;
 mod literal;
@@ -21,6 +22,9 @@ mod time_format;
 mod yaml;
 
 pub use definition::{duration, is_a_key_name};
+pub use field::{
+    Ambiguous, Fallback, Field, Lookup, Otherwise, Parse, Protect, Scalar, Shape, Source, Unit,
+};
 pub use fixtures::{Cell, Expected, Fixtures, Given, Row, Test};
 pub use gateway::{
     Admin, Gateway, Headers, KafkaSettings, Limits, RegistrySettings, Security, Snapshot,
@@ -32,9 +36,8 @@ pub use outbox::{
     AvroFile, CONTENT, OnUpdate, Outbox, OutboxColumns, Payload, PayloadForm, UnknownType,
 };
 pub use product::{
-    Ambiguous, Compatibility, EventType, Fallback, Field, KeyFormat, Kind, Lookup, OnError,
-    OnMappingChange, OnTruncate, Otherwise, Parse, Product, ProductName, Protect, Record,
-    Retention, RowsBefore, Scalar, Shape, Sla, Source, Status,
+    Compatibility, EventType, KeyFormat, Kind, OnError, OnMappingChange, OnTruncate, Product,
+    ProductName, Record, Retention, RowsBefore, Sla, Status,
 };
 pub use read::TO_SAY;
 pub use secret::Secret;

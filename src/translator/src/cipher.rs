@@ -6,9 +6,8 @@
 //! associated data they would say the same, and be authenticated anew with every value: derived,
 //! they cost nothing for a row, and whoever is to read one field can be given its key alone.
 
-use std::cell::RefCell;
 use std::io::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aes_siv::siv::{Aes256Siv, IV_SIZE};
 use aes_siv::{KeyInit, Tag};
@@ -42,8 +41,9 @@ const NOTHING: [&[u8]; 0] = [];
 pub struct FieldCipher {
     /// The key's name.
     key: Arc<str>,
-    /// It keeps a running state while it works, and gives the same whatever came before.
-    siv: RefCell<Aes256Siv>,
+    /// It keeps a running state while it works, and gives the same whatever came before. Each thread
+    /// has its own; a value that is still to be written refers to it, and may go to another.
+    siv: Mutex<Aes256Siv>,
 }
 
 impl std::fmt::Debug for FieldCipher {
@@ -67,8 +67,12 @@ impl FieldCipher {
             .ok()?;
         Some(FieldCipher {
             key: key.into(),
-            siv: RefCell::new(Aes256Siv::new(&derived.into())),
+            siv: Mutex::new(Aes256Siv::new(&derived.into())),
         })
+    }
+
+    fn siv(&self) -> MutexGuard<'_, Aes256Siv> {
+        self.siv.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The name of the key that a value was encrypted under, and the rest of it.
@@ -83,8 +87,7 @@ impl FieldCipher {
         let text = bytes.split_off(IV_SIZE);
         let tag = Tag::try_from(&bytes[..]).ok()?;
         let mut text = text;
-        self.siv
-            .borrow_mut()
+        self.siv()
             .decrypt_inout_detached(NOTHING, text.as_mut_slice().into(), &tag)
             .ok()?;
         String::from_utf8(text).ok()
@@ -108,10 +111,7 @@ impl FieldCipher {
             let (tag_room, text_room) = room[at..].split_at_mut(IV_SIZE);
             // The room is as long as the text.
             let _ = write::text(value, &mut &mut *text_room);
-            let tag = self
-                .siv
-                .borrow_mut()
-                .encrypt_inout_detached(NOTHING, text_room.into());
+            let tag = self.siv().encrypt_inout_detached(NOTHING, text_room.into());
             // Only 127 headers or more are refused.
             let Ok(tag) = tag else { return };
             tag_room.copy_from_slice(&tag);

@@ -145,7 +145,7 @@ fn field(field: &Field, parent: &str, names: &mut Vec<String>, docs: bool) -> Va
     };
     if let Some(protection) = protection {
         out.insert("protection".into(), protection.into());
-        out.insert("protects".into(), word(&field.shape).into());
+        out.insert("protects".into(), word(&field.innermost().shape).into());
     }
     let r#type = shape(field, parent, names, docs);
     if field.optional {
@@ -158,10 +158,11 @@ fn field(field: &Field, parent: &str, names: &mut Vec<String>, docs: bool) -> Va
 }
 
 fn shape(field: &Field, parent: &str, names: &mut Vec<String>, docs: bool) -> Value {
-    if gives_text(field) {
-        return "string".into();
-    }
     match &field.shape {
+        Shape::Array { items, .. } if gives_text(field) => {
+            json!({"type": "array", "items": texts(items)})
+        }
+        _ if gives_text(field) => "string".into(),
         Shape::Scalar { r#type, .. } => scalar(r#type.value),
         Shape::Enum {
             values,
@@ -179,17 +180,33 @@ fn shape(field: &Field, parent: &str, names: &mut Vec<String>, docs: bool) -> Va
         }
         Shape::Array { items, .. } => {
             let r#type = shape(items, parent, names, docs);
-            let items = match items.optional {
-                true => json!(["null", r#type]),
-                false => r#type,
-            };
-            json!({"type": "array", "items": items})
+            json!({"type": "array", "items": or_null(items, r#type)})
         }
-        Shape::Record { fields: inner } => {
+        Shape::Map { values, .. } => {
+            let r#type = shape(values, parent, names, docs);
+            json!({"type": "map", "values": or_null(values, r#type)})
+        }
+        Shape::Record { fields: inner, .. } => {
             let name = named(parent, field, names);
             let inner = fields(inner, &name, names, docs);
             json!({"type": "record", "name": name, "fields": inner})
         }
+    }
+}
+
+/// The type of elements in whose place a text stands.
+fn texts(items: &Field) -> Value {
+    let r#type = match &items.shape {
+        Shape::Array { items, .. } => json!({"type": "array", "items": texts(items)}),
+        _ => "string".into(),
+    };
+    or_null(items, r#type)
+}
+
+fn or_null(items: &Field, r#type: Value) -> Value {
+    match items.optional {
+        true => json!(["null", r#type]),
+        false => r#type,
     }
 }
 
@@ -200,6 +217,7 @@ fn word(shape: &Shape) -> String {
         Shape::Enum { .. } => "enum".to_owned(),
         Shape::Record { .. } => "record".to_owned(),
         Shape::Array { .. } => "array".to_owned(),
+        Shape::Map { .. } => "map".to_owned(),
     }
 }
 
@@ -335,11 +353,14 @@ fn field_mapping(field: &Field) -> Value {
                 self::source(source)
             ])
         }
-        Shape::Record { fields } => {
-            json!([
-                "record",
-                fields.iter().map(field_mapping).collect::<Vec<_>>()
-            ])
+        Shape::Map { values, source } => {
+            json!(["map", field_mapping(values), self::source(source)])
+        }
+        Shape::Record { fields, source } => {
+            let fields: Vec<Value> = fields.iter().map(field_mapping).collect();
+            let mut how = vec![json!("record"), json!(fields)];
+            how.extend(source.as_ref().map(self::source));
+            json!(how)
         }
     };
     json!([field.name.value, field.optional, protect, how])
@@ -357,7 +378,13 @@ fn source(source: &Source) -> Value {
             from
         }
         Source::Constant(constant) => json!({ "value": constant.value.text }),
-        Source::Item { parse } => json!({ "parse": self::parse(parse.as_ref()) }),
+        Source::Item { at, parse } => {
+            let mut item = json!({ "parse": self::parse(parse.as_ref()) });
+            if let Some(at) = at {
+                item["at"] = at.value.to_string().into();
+            }
+            item
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use onramp_expression::JsonFault;
 use onramp_finding::{Code, codes::mapping};
 
 use crate::enumeration::Codes;
-use crate::list::{Items, List};
 use crate::lookup::Table;
+use crate::many::{Items, Many, Parts};
 use crate::text_time::TextTime;
 
 /// How a step turns a value into a field's; chosen when the mapping is compiled.
@@ -29,6 +29,8 @@ pub(crate) enum Convert {
     Parsed(TextTime),
     Lookup(Table),
     List(Box<Items>),
+    Record(Box<Parts>),
+    Map(Box<Items>),
 }
 
 /// A field's value, ready to be written; times count as [`Value`]'s do.
@@ -53,8 +55,8 @@ pub enum Out<'a> {
     Symbol(u32, &'a str),
     /// A key's name, and the digest under it.
     Pseudonym(&'a str, [u8; 32]),
-    /// Written by itself, since its elements may be refused.
-    List(List<'a>),
+    /// Written by itself, since its parts may be refused.
+    Many(Many<'a>),
     /// A column's array as it stands, which is no field's value.
     Elements(Elements<'a>),
 }
@@ -163,7 +165,9 @@ impl Convert {
                 Err(_) => return Err(too_large()),
             },
             (Convert::Bytes, Value::Bytes(v)) => Out::Bytes(v),
-            (Convert::List(items), value) => return items.of(value),
+            (Convert::List(items), value) => return items.list(value),
+            (Convert::Record(parts), value) => return parts.record(value),
+            (Convert::Map(values), value) => return values.map(value),
             (Convert::Uuid, Value::Uuid(v)) => Out::Uuid(v),
             (Convert::Uuid, Value::Text(v)) => Out::Uuid(uuid(v)?),
             _ => return Err(Refusal::OTHER_TYPE),

@@ -9,7 +9,8 @@ use onramp_expression::{Expression, Row as _, Scratch};
 use onramp_finding::{Code, Finding, codes::mapping};
 
 use crate::convert::{Convert, Out};
-use crate::program::{Body, Form, TableProgram};
+use crate::form::Form;
+use crate::program::{Body, TableProgram};
 use crate::step::{RowView, Trouble};
 use crate::translate::TableMapping;
 use crate::write;

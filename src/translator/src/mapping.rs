@@ -131,7 +131,7 @@ fn key_fields(product: &Product, fields: &[Field]) -> Vec<Finding> {
             "is dropped"
         } else if field.optional {
             "is optional"
-        } else if matches!(field.shape, Shape::Record { .. } | Shape::Array { .. }) {
+        } else if !matches!(field.shape, Shape::Scalar { .. } | Shape::Enum { .. }) {
             "does not hold one value"
         } else if inexact {
             "is of a type whose equal values have several forms"

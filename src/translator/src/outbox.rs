@@ -8,25 +8,33 @@ use std::collections::HashMap;
 
 use onramp_connector::{Operation, Value};
 use onramp_event::Span;
-use onramp_expression::{Expression, JsonPath, Opened, Row};
+use onramp_expression::{Expression, JsonNotes, JsonPath, JsonPaths, Opened, Row, json_value};
 use onramp_finding::codes::mapping;
 use onramp_language::{OnUpdate, UnknownType};
 
 use crate::avro::Avro;
 use crate::change::ChangeView;
-use crate::convert::Out;
+use crate::convert::{Out, Refusal};
 use crate::enumeration::{CODE_BYTES, code_of};
+use crate::form::{FieldTrouble, Form};
 use crate::output::{Output, Own};
-use crate::program::{FieldTrouble, Form, ProductProgram};
+use crate::program::ProductProgram;
 use crate::row::{RowPair, no_image, span};
-use crate::step::{RowView, Trouble, opened_at};
+use crate::step::{RowView, Trouble, document};
 use crate::write;
 
-/// Where something of an event stands: a column, or a part of its JSON.
+/// Where something of an event stands: a column, or a part of a message's JSON.
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) slot: usize,
     pub(crate) path: Option<JsonPath>,
+}
+
+/// A row, and what of a message stands at the places of [`Columns`], which is read once.
+struct Said<'a, 'r> {
+    row: &'r RowView<'a, 'r>,
+    notes: Option<JsonNotes<'a, 'a>>,
+    columns: &'a Columns,
 }
 
 /// Where an outbox has what of an event.
@@ -39,6 +47,26 @@ pub(crate) struct Columns {
     pub(crate) timestamp: Option<Place>,
     pub(crate) partition: Option<Place>,
     pub(crate) headers: Vec<(String, Place)>,
+    /// Of messages: the paths of all of these, each noted at its number.
+    pub(crate) content: Option<(JsonPaths, Vec<usize>)>,
+}
+
+impl Columns {
+    /// All of them, in one order.
+    fn all(&self) -> impl Iterator<Item = &Place> {
+        let own = [&self.id, &self.r#type, &self.key, &self.payload];
+        let headers = self.headers.iter().map(|(_, place)| place);
+        let own = own.into_iter().chain(&self.timestamp);
+        own.chain(&self.partition).chain(headers)
+    }
+
+    /// Their paths into a message's content, where they have such.
+    pub(crate) fn content(&self) -> Option<(JsonPaths, Vec<usize>)> {
+        self.payload.path.as_ref()?;
+        Some(JsonPaths::new(
+            self.all().filter_map(|place| place.path.as_ref()),
+        ))
+    }
 }
 
 /// A compiled outbox.
@@ -100,8 +128,9 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
         if !matches.map_err(|e| ("where", Trouble::of_expression(e)))? {
             return Ok(());
         }
-        match self.event_of(outbox, row)? {
-            Some(event) => self.tell(product, outbox, event, row, output),
+        let said = self.said(&outbox.columns, row)?;
+        match self.event_of(outbox, &said)? {
+            Some(event) => self.tell(product, event, &said, output),
             None => match outbox.unknown_type {
                 UnknownType::Ignore => Ok(()),
                 UnknownType::Fail | UnknownType::Quarantine => Err((
@@ -116,34 +145,57 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
         }
     }
 
+    fn said<'r>(
+        &self,
+        columns: &'a Columns,
+        row: &'r RowView<'a, 'r>,
+    ) -> Result<Said<'a, 'r>, FieldTrouble<'a>> {
+        let mut notes = None;
+        if let Some((paths, _)) = &columns.content {
+            // What is met first.
+            let slot = columns.r#type.slot;
+            let value = row.value(slot);
+            let value = value.map_err(|why| ("type", Trouble::of_column(slot, why)))?;
+            let read = document(value).and_then(|text| match text {
+                None => Ok(None),
+                Some(text) => {
+                    let read = paths.read(text, self.scratch);
+                    read.map(Some).map_err(Refusal::of_json)
+                }
+            });
+            notes = read.map_err(|refusal| ("type", in_slot(slot, refusal)))?;
+        }
+        Ok(Said {
+            row,
+            notes,
+            columns,
+        })
+    }
+
     fn event_of(
         &self,
         outbox: &'a OutboxProgram,
-        row: &RowView<'a, '_>,
+        said: &Said<'a, '_>,
     ) -> Result<Option<&'a OutboxEvent>, FieldTrouble<'a>> {
         let place = &outbox.columns.r#type;
-        let value = self.part("type", row, place, Opened::Code)?;
+        let value = self.part("type", said, place, Opened::Code)?;
         let mut room = [0; CODE_BYTES];
-        let code = code_of(value, &mut room).map_err(|refusal| {
-            let trouble = Trouble::of_refusal(refusal);
-            let slot = Some(place.slot);
-            ("type", Trouble { slot, ..trouble })
-        })?;
+        let code = code_of(value, &mut room);
+        let code = code.map_err(|refusal| ("type", in_slot(place.slot, refusal)))?;
         Ok(code.and_then(|code| outbox.events.get(code)))
     }
 
     fn tell(
         &self,
         product: &'a ProductProgram,
-        outbox: &'a OutboxProgram,
         event: &'a OutboxEvent,
-        row: &RowView<'a, '_>,
+        row: &Said<'a, '_>,
         output: &mut Output<'_>,
     ) -> Result<(), FieldTrouble<'a>> {
         let transaction = output.transaction();
-        let columns = &outbox.columns;
+        let columns = row.columns;
         let key = self.text("key", row, &columns.key, output)?;
-        let value = self.payload(columns, event, row, output)?;
+        let value = self.payload(event, row, output)?;
         let own = Own {
             id: Some(self.text("id", row, &columns.id, output)?),
             at_us: match &columns.timestamp {
@@ -154,7 +206,7 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
                 None => None,
                 Some(place) => self.partition(row, place, product.target.partitions)?,
             },
-            headers: self.headers(columns, row, output)?,
+            headers: self.headers(row, output)?,
         };
         output
             .record_with(
@@ -181,13 +233,12 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
     /// None where the payload is null or empty.
     fn payload(
         &self,
-        columns: &'a Columns,
         event: &'a OutboxEvent,
-        row: &RowView<'a, '_>,
+        said: &Said<'a, '_>,
         output: &mut Output<'_>,
     ) -> Result<Option<Span>, FieldTrouble<'a>> {
-        let place = &columns.payload;
-        let payload = self.part("payload", row, place, Opened::Raw)?;
+        let place = &said.columns.payload;
+        let payload = self.part("payload", said, place, Opened::Raw)?;
         let most = output.row_bytes;
         let bytes = &mut output.arena.bytes;
         let start = bytes.len();
@@ -208,7 +259,7 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
                 bytes.extend_from_slice(datum);
             }
             _ => {
-                let row = self.inserted(row);
+                let row = self.inserted(said.row);
                 event.form.value(&row, self.scratch, most, bytes)?;
             }
         }
@@ -219,32 +270,38 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
     fn part(
         &self,
         field: &'static str,
-        row: &RowView<'a, '_>,
+        said: &Said<'a, '_>,
         place: &'a Place,
         opened: Opened,
     ) -> Result<Value<'a>, FieldTrouble<'a>> {
         let slot = place.slot;
-        let value = row.value(slot);
-        let value = value.map_err(|why| (field, Trouble::of_column(slot, why)))?;
-        match &place.path {
-            None => Ok(value),
-            Some(path) => opened_at(value, path, opened, self.scratch).map_err(|refusal| {
-                let trouble = Trouble::of_refusal(refusal);
-                let slot = Some(slot);
-                (field, Trouble { slot, ..trouble })
-            }),
-        }
+        let Some((_, places)) = &said.columns.content else {
+            let value = said.row.value(slot);
+            return value.map_err(|why| (field, Trouble::of_column(slot, why)));
+        };
+        let mut all = said.columns.all();
+        let at = all.position(|of| std::ptr::eq(of, place));
+        let at = at.and_then(|at| places.get(at));
+        let part = match (said.notes, at) {
+            (Some(notes), Some(at)) => notes.part(*at),
+            _ => Ok(None),
+        };
+        let value = part.and_then(|part| match part {
+            None => Ok(Value::Null),
+            Some(part) => json_value(part, opened, self.scratch),
+        });
+        value.map_err(|why| (field, in_slot(slot, Refusal::of_json(why))))
     }
 
     /// The text of what is there.
     fn text(
         &self,
         field: &'static str,
-        row: &RowView<'a, '_>,
+        said: &Said<'a, '_>,
         place: &'a Place,
         output: &mut Output<'_>,
     ) -> Result<Span, FieldTrouble<'a>> {
-        let value = self.part(field, row, place, Opened::Code)?;
+        let value = self.part(field, said, place, Opened::Code)?;
         if value == Value::Null {
             let trouble = Trouble {
                 code: &mapping::ROW_NULL,
@@ -263,10 +320,10 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
     /// Microseconds since 1970; None of null.
     fn moment(
         &self,
-        row: &RowView<'a, '_>,
+        said: &Said<'a, '_>,
         place: &'a Place,
     ) -> Result<Option<i64>, FieldTrouble<'a>> {
-        match self.part("timestamp", row, place, Opened::Int)? {
+        match self.part("timestamp", said, place, Opened::Int)? {
             Value::Null => Ok(None),
             Value::Timestamp(us) => Ok(Some(us)),
             Value::Int(ms) => {
@@ -280,11 +337,11 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
 
     fn partition(
         &self,
-        row: &RowView<'a, '_>,
+        said: &Said<'a, '_>,
         place: &'a Place,
         partitions: i32,
     ) -> Result<Option<i32>, FieldTrouble<'a>> {
-        match self.part("partition", row, place, Opened::Int)? {
+        match self.part("partition", said, place, Opened::Int)? {
             Value::Null => Ok(None),
             Value::Int(number) => match i32::try_from(number) {
                 Ok(number) if (0..partitions).contains(&number) => Ok(Some(number)),
@@ -300,13 +357,12 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
 
     fn headers(
         &self,
-        columns: &'a Columns,
-        row: &RowView<'a, '_>,
+        said: &Said<'a, '_>,
         output: &mut Output<'_>,
     ) -> Result<Span, FieldTrouble<'a>> {
         let start = output.arena.bytes.len();
-        for (name, place) in &columns.headers {
-            let value = self.part("headers", row, place, Opened::Code)?;
+        for (name, place) in &said.columns.headers {
+            let value = self.part("headers", said, place, Opened::Code)?;
             if value != Value::Null {
                 output.arena.push_header(name.as_bytes(), |bytes| {
                     // Writing to memory does not fail.
@@ -315,6 +371,13 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
             }
         }
         Ok(span(start, output.arena.bytes.len()))
+    }
+}
+
+fn in_slot(slot: usize, refusal: Refusal) -> Trouble {
+    Trouble {
+        slot: Some(slot),
+        ..Trouble::of_refusal(refusal)
     }
 }
 

@@ -3,7 +3,9 @@
 //! The one walk over a product's fields: checking throws the steps away, compiling keeps them.
 
 mod conversion;
+mod many;
 mod outbox;
+mod protection;
 mod source;
 
 use std::collections::BTreeSet;
@@ -13,16 +15,15 @@ use onramp_connector::{BeforeImage, TableDescription};
 use onramp_expression::{self as expression, Expression, Fault, Operations, Scope, Type};
 use onramp_finding::codes::{expression::UNKNOWN_NAME, mapping};
 use onramp_finding::{Finding, Place};
-use onramp_language::{Field, Product, Protect, Record, Shape, Source, Spanned};
+use onramp_language::{Field, Product, Record, Shape, Source, Spanned};
 
 use crate::change::{Of, Places};
-use crate::cipher::FieldCipher;
 use crate::contract;
 use crate::convert::Convert;
 use crate::outbox::Columns;
-use crate::protection::{Protection, Pseudonymiser};
 use crate::step::{Origin, Step};
 use conversion::{null_has_value, source_of};
+use many::Many;
 use source::Resolved;
 
 /// A key field's step, with what the checks of keys ask of it.
@@ -313,7 +314,11 @@ impl<'p> Planner<'p> {
             } else {
                 format!("{parent}.{}", field.name.value)
             };
-            if let Shape::Record { fields } = &field.shape {
+            if let Shape::Record {
+                fields,
+                source: None,
+            } = &field.shape
+            {
                 self.record(fields, &path, out);
             } else if let Some((step, _)) = self.step(field, &path) {
                 out.push(step);
@@ -326,7 +331,15 @@ impl<'p> Planner<'p> {
     fn hide(&mut self, fields: &[Field]) {
         let said = std::mem::take(&mut self.plan.findings);
         for field in fields {
-            if field.classification.is_some() || field.protect.is_some() {
+            // What is made of its fields has come here with them.
+            let all = match &field.shape {
+                Shape::Record { source: None, .. } => vec![(String::new(), field)],
+                _ => field.with_all_within(),
+            };
+            if all
+                .iter()
+                .any(|(_, f)| f.classification.is_some() || f.protect.is_some())
+            {
                 self.hide_one(field);
             }
         }
@@ -334,7 +347,11 @@ impl<'p> Planner<'p> {
     }
 
     fn hide_one(&mut self, field: &Field) {
-        if let Shape::Record { fields } = &field.shape {
+        if let Shape::Record {
+            fields,
+            source: None,
+        } = &field.shape
+        {
             for field in fields {
                 self.hide_one(field);
             }
@@ -355,7 +372,7 @@ impl<'p> Planner<'p> {
         let (holds, reads) = match &step.origin {
             Origin::Slot(slot) => (Some(*slot), vec![*slot]),
             Origin::Json(slot, ..) => (None, vec![*slot]),
-            Origin::Constant(_) => (None, Vec::new()),
+            Origin::Part(_) | Origin::Constant(_) => (None, Vec::new()),
             Origin::Expression(e) => (e.one_to_one(), e.slots().to_vec()),
         };
         Some(KeyStep {
@@ -377,9 +394,13 @@ impl<'p> Planner<'p> {
         } = self.resolve(field, path, source)?;
         let (convert, one_to_one) = match (&field.shape, &origin) {
             (_, Origin::Constant(_)) => (Convert::Text, false),
-            (Shape::Array { items, .. }, _) => {
-                let list = self.items(items, path, source, given.as_ref(), &from)?;
-                (Convert::List(Box::new(list)), false)
+            (Shape::Array { .. } | Shape::Record { .. } | Shape::Map { .. }, _) => {
+                let many = Many {
+                    of: field,
+                    path,
+                    place: place_of(source),
+                };
+                (self.many(field, &many, path, given.as_ref(), &from)?, false)
             }
             _ => {
                 let (convert, same) =
@@ -398,7 +419,11 @@ impl<'p> Planner<'p> {
                 .remedy("say optional: true, or give nulls a value with expr and orElse"),
             );
         }
-        let protect = self.protect(field, path)?;
+        let protect = match &field.shape {
+            // Each of its elements is protected.
+            Shape::Array { .. } => None,
+            _ => self.protect(field, path)?,
+        };
         let step = Step {
             path: Arc::from(path),
             origin,
@@ -408,42 +433,6 @@ impl<'p> Planner<'p> {
         };
         Some((step, one_to_one))
     }
-
-    #[allow(clippy::option_option)] // None: refused; Some(None): nothing to do.
-    fn protect(&mut self, field: &Field, path: &str) -> Option<Option<Protection>> {
-        let Some(protect) = &field.protect else {
-            return Some(None);
-        };
-        if let Protect::Mask { keep } = &protect.value {
-            return Some(Some(Protection::Mask(*keep)));
-        }
-        let Some(name) = protect.key() else {
-            return Some(None);
-        };
-        let key = match self.keys {
-            None => Some(&b"not known while checking"[..]),
-            Some(keys) => keys.iter().find(|(n, _)| n == name).map(|(_, k)| &k[..]),
-        };
-        let product = &self.product.name;
-        let made = key
-            .filter(|key| !key.is_empty())
-            .and_then(|key| match &protect.value {
-                Protect::Encrypt(_) => FieldCipher::new(name, key, &product.to_string(), path)
-                    .map(|cipher| Protection::Cipher(Box::new(cipher))),
-                _ => Pseudonymiser::new(name, key).map(Protection::Pseudonym),
-            });
-        if made.is_none() {
-            self.say(
-                Finding::error(
-                    &mapping::KEY_MISSING,
-                    protect.place(),
-                    format!("field {path} is protected by key {name}, which there is not"),
-                )
-                .remedy(mapping::KEY_MISSING.remedy),
-            );
-        }
-        made.map(Some)
-    }
 }
 
 fn place_of(source: &Source) -> Place {
@@ -452,8 +441,9 @@ fn place_of(source: &Source) -> Place {
         Source::Column { column, .. } => column.place(),
         Source::Expression(text) => text.place(),
         Source::Constant(constant) => constant.place(),
+        Source::Item { at: Some(path), .. } => path.place(),
         // Its array's is told in its place.
-        Source::Item { .. } => Place::Source(String::new()),
+        Source::Item { at: None, .. } => Place::Source(String::new()),
     }
 }
 

@@ -4,19 +4,17 @@ use std::sync::Arc;
 
 use onramp_connector::{BeforeImage, ColumnDecoder, TableDescription, TableLayout};
 use onramp_event::RouteId;
-use onramp_expression::{CHANGE_SLOTS, Expression, Operations, Row, Scratch};
+use onramp_expression::{CHANGE_SLOTS, Expression, Operations};
 use onramp_finding::{Finding, Place, any_error, codes::mapping};
 use onramp_language::{KeyFormat, OnError, OnTruncate, PayloadForm, Product};
 
 use crate::avro::Avro;
-use crate::convert::Out;
+use crate::form::Form;
 use crate::outbox::{OutboxEvent, OutboxProgram};
 use crate::output::Target;
 use crate::plan::{Plan, plan};
 use crate::quarantine::Quarantine;
 use crate::rows::{self, RowNamer, RowNames};
-use crate::step::{Step, Trouble};
-use crate::write;
 
 /// What the gateway decided about a product's encoding before it started.
 #[derive(Debug, Clone)]
@@ -111,17 +109,6 @@ pub(crate) struct EventProgram {
     pub(crate) operations: Operations,
     pub(crate) when: Option<Expression>,
     pub(crate) form: Form,
-}
-
-/// How a key's and a value's bytes are made.
-#[derive(Debug)]
-pub(crate) struct Form {
-    /// The record's index.
-    pub(crate) r#type: u16,
-    pub(crate) key: Vec<Step>,
-    key_schema_id: Option<u32>,
-    pub(crate) value: Vec<Step>,
-    value_schema_id: u32,
 }
 
 impl TableProgram {
@@ -288,21 +275,17 @@ fn quarantine(mapped: &Mapped, plan: &Plan) -> Option<Quarantine> {
 fn body(mapped: &Mapped, plan: Plan) -> Body {
     let product = &mapped.product;
     let mut records = plan.records.into_iter().enumerate().map(|(at, record)| {
-        let form = Form {
-            r#type: u16::try_from(at).unwrap_or(u16::MAX),
-            key: record.key.into_iter().map(|key| key.step).collect(),
-            key_schema_id: match product.key_format {
-                KeyFormat::String => None,
-                KeyFormat::Avro => mapped.encoding.key_schema_id,
-            },
-            value: record.value,
-            value_schema_id: mapped
-                .encoding
-                .value_schema_ids
-                .get(at)
-                .copied()
-                .unwrap_or(0),
+        let key = record.key.into_iter().map(|key| key.step).collect();
+        let key_schema_id = match product.key_format {
+            KeyFormat::String => None,
+            KeyFormat::Avro => mapped.encoding.key_schema_id,
         };
+        let ids = &mapped.encoding.value_schema_ids;
+        let form = Form::new(
+            u16::try_from(at).unwrap_or(u16::MAX),
+            (key, key_schema_id),
+            (record.value, ids.get(at).copied().unwrap_or(0)),
+        );
         EventProgram {
             operations: record.operations,
             when: record.when,
@@ -371,107 +354,4 @@ fn place_in_layout(
         )));
     }
     Ok(place)
-}
-
-/// A step's trouble and its path.
-pub(crate) type FieldTrouble<'a> = (&'a str, Trouble);
-
-/// Framing by the registry's convention: a zero, the schema's id, then Avro.
-fn frame(schema_id: u32, out: &mut Vec<u8>) {
-    out.push(0);
-    out.extend_from_slice(&schema_id.to_be_bytes());
-}
-
-impl Form {
-    /// Writes what stands before a value.
-    pub(crate) fn frame(&self, out: &mut Vec<u8>) {
-        frame(self.value_schema_id, out);
-    }
-
-    /// Writes the key's bytes.
-    pub(crate) fn key<'a, R: Row<'a>>(
-        &'a self,
-        row: &R,
-        scratch: &'a Scratch,
-        out: &mut Vec<u8>,
-    ) -> Result<(), FieldTrouble<'a>> {
-        match self.key_schema_id {
-            None => self.subject(row, scratch, out),
-            Some(id) => {
-                frame(id, out);
-                for step in &self.key {
-                    write::avro(&run(step, row, scratch)?, out);
-                }
-                Ok(())
-            }
-        }
-    }
-
-    /// Whether the key's bytes are its text.
-    pub(crate) fn key_is_text(&self) -> bool {
-        self.key_schema_id.is_none()
-    }
-
-    /// Writes the key as text: one field's own, several as a JSON array.
-    pub(crate) fn subject<'a, R: Row<'a>>(
-        &'a self,
-        row: &R,
-        scratch: &'a Scratch,
-        out: &mut Vec<u8>,
-    ) -> Result<(), FieldTrouble<'a>> {
-        // Writing to memory does not fail.
-        if let [step] = &self.key[..] {
-            let _ = write::text(&run(step, row, scratch)?, out);
-            return Ok(());
-        }
-        out.push(b'[');
-        for (n, step) in self.key.iter().enumerate() {
-            if n > 0 {
-                out.push(b',');
-            }
-            let _ = write::json(&run(step, row, scratch)?, out);
-        }
-        out.push(b']');
-        Ok(())
-    }
-
-    /// Writes the value's bytes; no array of it is written beyond `most` bytes.
-    #[inline]
-    pub(crate) fn value<'a, R: Row<'a>>(
-        &'a self,
-        row: &R,
-        scratch: &'a Scratch,
-        most: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), FieldTrouble<'a>> {
-        frame(self.value_schema_id, out);
-        for step in &self.value {
-            let value = run(step, row, scratch)?;
-            if step.optional {
-                if value == Out::Null {
-                    out.push(0);
-                    continue;
-                }
-                out.push(2);
-            }
-            match &value {
-                Out::List(list) => list.write(scratch, most, out).map_err(|trouble| {
-                    let slot = step.slot();
-                    (&*step.path, Trouble { slot, ..trouble })
-                })?,
-                value => write::avro(value, out),
-            }
-        }
-        Ok(())
-    }
-}
-
-#[inline]
-fn run<'a, R: Row<'a>>(
-    step: &'a Step,
-    row: &R,
-    scratch: &'a Scratch,
-) -> Result<Out<'a>, FieldTrouble<'a>> {
-    step.value(row, scratch)
-        .map_err(|trouble| (&*step.path, trouble))
 }

@@ -6,11 +6,10 @@ use onramp_expression::{Expression, Row, Scratch};
 use onramp_finding::codes::mapping;
 
 use crate::change::{self, ChangeView};
+use crate::form::{FieldTrouble, Form};
 use crate::moves::Verdict;
 use crate::output::{Output, Stated};
-use crate::program::{
-    Before, Body, EventProgram, FieldTrouble, Form, ProductProgram, TableProgram,
-};
+use crate::program::{Before, Body, EventProgram, ProductProgram, TableProgram};
 use crate::quarantine::Failing;
 use crate::rows::Seen;
 use crate::step::{RowView, Trouble};

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use onramp_connector::{Cell, ColumnDecoder, Undecodable, Value};
-use onramp_expression::{Cause, EvalError, Expression, JsonPath, Opened, Row, Scratch, json_value};
+use onramp_expression::{
+    Cause, EvalError, Expression, JsonFault, JsonPath, Opened, Row, Scratch, json_value,
+};
 use onramp_finding::{Code, codes::mapping};
 
 use crate::convert::{Convert, Out, Refusal};
@@ -39,6 +41,8 @@ pub(crate) enum Origin {
     Slot(usize),
     /// A part of a column's JSON.
     Json(usize, JsonPath, Opened),
+    /// What stands in the element or the record in JSON that the field is of, which opens it.
+    Part(Opened),
     Expression(Box<Expression>),
     Constant(Fixed),
 }
@@ -107,6 +111,20 @@ impl Trouble {
     }
 }
 
+/// The JSON in a column: of JSON, of text, or of bytes that are text in UTF-8.
+#[inline]
+pub(crate) fn document(column: Value<'_>) -> Result<Option<&str>, Refusal> {
+    match column {
+        Value::Null => Ok(None),
+        Value::Text(document) => Ok(Some(document)),
+        Value::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(document) => Ok(Some(document)),
+            Err(_) => Err(Refusal::of_json(JsonFault::NotJson)),
+        },
+        _ => Err(Refusal::OTHER_TYPE),
+    }
+}
+
 /// What stands at a path in a column's JSON.
 pub(crate) fn opened_at<'a>(
     column: Value<'a>,
@@ -114,10 +132,8 @@ pub(crate) fn opened_at<'a>(
     opened: Opened,
     scratch: &'a Scratch,
 ) -> Result<Value<'a>, Refusal> {
-    let document = match column {
-        Value::Null => return Ok(Value::Null),
-        Value::Text(document) => document,
-        _ => return Err(Refusal::OTHER_TYPE),
+    let Some(document) = document(column)? else {
+        return Ok(Value::Null);
     };
     match path.open(document).map_err(Refusal::of_json)? {
         None => Ok(Value::Null),
@@ -130,7 +146,7 @@ impl Step {
     pub(crate) fn slot(&self) -> Option<usize> {
         match &self.origin {
             Origin::Slot(slot) | Origin::Json(slot, ..) => Some(*slot),
-            Origin::Expression(_) | Origin::Constant(_) => None,
+            Origin::Part(_) | Origin::Expression(_) | Origin::Constant(_) => None,
         }
     }
 
@@ -142,6 +158,23 @@ impl Step {
         scratch: &'a Scratch,
     ) -> Result<Out<'a>, Trouble> {
         let out = self.plain(self.source(row, scratch)?)?;
+        match &self.protect {
+            Some(protect) if out != Out::Null => {
+                let protected = protect.apply(&out, scratch);
+                protected.map_err(|r| self.refused(r))
+            }
+            _ => Ok(out),
+        }
+    }
+
+    /// The field's value of what the row has for it.
+    #[inline]
+    pub(crate) fn finished<'a>(
+        &'a self,
+        source: Value<'a>,
+        scratch: &'a Scratch,
+    ) -> Result<Out<'a>, Trouble> {
+        let out = self.plain(source)?;
         match &self.protect {
             Some(protect) if out != Out::Null => {
                 let protected = protect.apply(&out, scratch);
@@ -165,7 +198,8 @@ impl Step {
                 let part = opened_at(column, path, *opened, scratch);
                 part.map_err(|r| self.refused(r))
             }
-            Origin::Constant(_) => Ok(Value::Null),
+            // A row tells neither.
+            Origin::Part(_) | Origin::Constant(_) => Ok(Value::Null),
             Origin::Expression(expression) => expression
                 .evaluate(row, scratch)
                 .map_err(Trouble::of_expression),

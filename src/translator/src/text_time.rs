@@ -6,7 +6,7 @@
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use onramp_finding::codes::mapping;
-use onramp_language::{Ambiguous, Moment, Parse, TimeFormat, TimePart};
+use onramp_language::{Ambiguous, Moment, Parse, TimeFormat, TimePart, Unit};
 
 use crate::convert::{Out, Refusal};
 
@@ -17,6 +17,7 @@ pub(crate) struct TextTime {
     moment: Moment,
     zone: Option<TimeZone>,
     ambiguous: Ambiguous,
+    unit: Unit,
 }
 
 /// Reads texts as a field's `parse` would, for whoever looks for the format of a column.
@@ -33,6 +34,7 @@ impl TimeReader {
             moment,
             zone: None,
             ambiguous: Ambiguous::Fail,
+            unit: Unit::Micros,
         }))
     }
 
@@ -66,12 +68,24 @@ impl TextTime {
             moment: parse.moment,
             zone: parse.zone.as_ref().map(|(_, zone)| zone.clone()),
             ambiguous: parse.ambiguous,
+            unit: parse.unit,
         }
     }
 
     /// Reads a text.
     pub(crate) fn read<'a>(&self, text: &str) -> Result<Out<'a>, Refusal> {
-        self.read_as(text, self.ambiguous)
+        let read = self.read_as(text, self.ambiguous)?;
+        match (self.unit, read) {
+            (Unit::Millis, Out::Time(us) | Out::LocalTimestamp(us) | Out::Timestamp(us)) => {
+                match us % 1000 {
+                    0 => Ok(Out::Long(us / 1000)),
+                    _ => Err(refused(
+                        "the time has more than milliseconds, which its type has",
+                    )),
+                }
+            }
+            (_, read) => Ok(read),
+        }
     }
 
     /// Whether it is a local time that occurs twice in its zone, or never, whatever is made of it.

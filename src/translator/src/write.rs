@@ -48,8 +48,8 @@ fn decimal(value: Decimal, out: &mut Vec<u8>) {
 #[inline]
 pub(crate) fn avro(value: &Out<'_>, out: &mut Vec<u8>) {
     match value {
-        // An array is written by itself.
-        Out::Null | Out::List(_) | Out::Elements(_) => {}
+        // What has parts is written by itself.
+        Out::Null | Out::Many(_) | Out::Elements(_) => {}
         Out::Bool(v) => out.push(u8::from(*v)),
         Out::Int(v) | Out::Date(v) => number((*v).into(), out),
         Out::Long(v) | Out::Time(v) | Out::LocalTimestamp(v) | Out::Timestamp(v) => number(*v, out),
@@ -73,8 +73,8 @@ pub(crate) fn avro(value: &Out<'_>, out: &mut Vec<u8>) {
 /// equal texts, different values of one field different ones.
 pub(crate) fn text<W: Write>(value: &Out<'_>, out: &mut W) -> io::Result<()> {
     match value {
-        // No key holds an array, and no pseudonym is made of one.
-        Out::Null | Out::List(_) => Ok(()),
+        // No key holds what has parts, and no text is made of it.
+        Out::Null | Out::Many(_) => Ok(()),
         Out::Elements(v) => elements(v, out),
         Out::Bool(v) => write!(out, "{v}"),
         Out::Int(v) => write!(out, "{v}"),

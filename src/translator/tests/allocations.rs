@@ -48,10 +48,24 @@ price: { type: 'decimal(12,2)', from: doc, at: "lines[0].price" }
 sum: { type: long, expr: "jsonInt(row.doc, 'qty').orElse(0) + 1" }
 days: { type: array, from: doc, at: days, items: { type: date, parse: '%Y-%m-%d' } }
 tags: { type: array, from: tags, items: { type: string, optional: true } }
+hidden: { type: array, from: tags, protect: { encrypt: pii }, items: { type: string, optional: true } }
+who: { type: record, from: doc, at: who, optional: true, fields: { name: { type: string } } }
+lines:
+  type: array
+  from: doc
+  at: lines
+  items:
+    type: record
+    fields:
+      price: { type: 'decimal(12,2)' }
+      notes: { type: array, items: { type: record, fields: { by: { type: string, protect: { hmac: pii } } } } }
 "#;
 
-const DOCUMENT: &str =
-    r#"{"who": {"name": "Ad\u00e9"}, "qty": 3, "lines": [{"price": 1.5}], "days": ["2026-01-31"]}"#;
+const DOCUMENT: &str = r#"{"who": {"name": "Ad\u00e9"}, "qty": 3, "days": ["2026-01-31"], "labels": {"b": 1, "a\n": 2},
+  "lines": [{"price": 1.5, "notes": [{"by": "a\n"}, {"by": "b"}]}, {"price": 2, "notes": []}]}"#;
+
+const MAPPED: &str = r#"{"type": "record", "name": "Mapped", "fields": [
+  {"name": "labels", "type": {"type": "map", "values": "int"}}]}"#;
 
 #[test]
 fn more_rows_allocate_no_more() {
@@ -85,7 +99,8 @@ events:
       days: { type: array, items: { type: string } }
       kind: { type: string, expr: row.kind + tx.id }
 "#;
-    let product = of_kind("outbox", keys, &[]);
+    let mapped = "  Mapped: { payload: json, schema: m.avsc }\n";
+    let product = of_kind("outbox", &format!("{keys}{mapped}"), &[("m.avsc", MAPPED)]);
     let described = table(vec![
         column("no", ValueType::Int(64)),
         column("kind", ValueType::Text),
@@ -93,16 +108,18 @@ events:
         column("at", ValueType::Timestamp),
     ]);
     assert_eq!(onramp_translator::check(&product, &described), []);
-    let mut row = Vec::new();
-    for value in [
-        Value::Int(7),
-        Value::Text("Placed"),
-        Value::Text(DOCUMENT),
-        Value::Timestamp(1_000),
-    ] {
-        plain::push(&mut row, Some(value));
+    for event in ["Placed", "Mapped"] {
+        let mut row = Vec::new();
+        for value in [
+            Value::Int(7),
+            Value::Text(event),
+            Value::Text(DOCUMENT),
+            Value::Timestamp(1_000),
+        ] {
+            plain::push(&mut row, Some(value));
+        }
+        allocates_nothing(product.clone(), &described, &row);
     }
-    allocates_nothing(product, &described, &row);
 }
 
 fn allocates_nothing(product: Product, described: &TableDescription, row: &[u8]) {

@@ -13,12 +13,16 @@ pub struct JsonPath {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     Name(String),
     Index(usize),
 }
 
 impl JsonPath {
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
     /// Reads a path: names with dots between, elements by their place from 0, and names that hold
     /// dots, brackets or spaces in double quotes. Else what is wrong with it.
     pub fn parse(text: &str) -> Result<JsonPath, &'static str> {

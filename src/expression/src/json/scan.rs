@@ -7,9 +7,26 @@ use crate::Scratch;
 const MAX_DEPTH: usize = 256;
 
 /// A place in a text.
+#[derive(Debug)]
 pub(super) struct Scan<'j> {
     text: &'j str,
     at: usize,
+}
+
+/// A member's name, as it is spelt.
+pub(super) struct Name<'j> {
+    pub(super) inside: &'j str,
+    has_escapes: bool,
+}
+
+impl Name<'_> {
+    #[inline]
+    pub(super) fn is(&self, name: &str) -> bool {
+        match self.has_escapes {
+            false => self.inside == name,
+            true => is_spelt(self.inside, name),
+        }
+    }
 }
 
 /// Which brackets are open.
@@ -20,8 +37,8 @@ struct Nesting {
 }
 
 impl Nesting {
-    fn open(&mut self, object: bool) -> Result<(), JsonFault> {
-        if self.depth == MAX_DEPTH {
+    fn open(&mut self, object: bool, around: usize) -> Result<(), JsonFault> {
+        if self.depth + around >= MAX_DEPTH {
             return Err(JsonFault::TooDeep);
         }
         let (word, bit) = (self.depth / 64, 1 << (self.depth % 64));
@@ -45,6 +62,13 @@ impl<'j> Scan<'j> {
         Scan { text, at: 0 }
     }
 
+    /// The first sign of what is next.
+    #[inline]
+    pub(super) fn next(&mut self) -> Option<u8> {
+        self.peek()
+    }
+
+    #[inline]
     fn peek(&mut self) -> Option<u8> {
         let bytes = self.text.as_bytes();
         while matches!(bytes.get(self.at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
@@ -53,7 +77,24 @@ impl<'j> Scan<'j> {
         bytes.get(self.at).copied()
     }
 
+    /// Passes over the sign that opens an array or object, which is the next: its place.
+    pub(super) fn open(&mut self, depth: usize) -> Result<usize, JsonFault> {
+        if depth >= MAX_DEPTH {
+            return Err(JsonFault::TooDeep);
+        }
+        let start = self.at;
+        self.at += 1;
+        Ok(start)
+    }
+
+    /// Passes over the sign that closes an array or object, and gives its text.
+    pub(super) fn close(&mut self, start: usize, sign: u8) -> Result<&'j str, JsonFault> {
+        self.expect(sign)?;
+        Ok(&self.text[start..self.at])
+    }
+
     /// Passes over a sign, where it is the next.
+    #[inline]
     pub(super) fn take(&mut self, sign: u8) -> bool {
         let found = self.peek() == Some(sign);
         self.at += usize::from(found);
@@ -77,7 +118,26 @@ impl<'j> Scan<'j> {
 
     /// Passes over the next value, and gives its text.
     pub(super) fn value(&mut self) -> Result<&'j str, JsonFault> {
-        self.peek();
+        self.value_within(0)
+    }
+
+    /// The same where so many arrays and objects are open around it.
+    pub(super) fn value_within(&mut self, depth: usize) -> Result<&'j str, JsonFault> {
+        let first = self.peek();
+        let start = self.at;
+        match first {
+            Some(b'{' | b'[') => return self.nested(depth),
+            Some(b'"') => drop(self.string()?),
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(b't') => self.word("true")?,
+            Some(b'f') => self.word("false")?,
+            Some(b'n') => self.word("null")?,
+            _ => return Err(JsonFault::NotJson),
+        }
+        Ok(&self.text[start..self.at])
+    }
+
+    fn nested(&mut self, around: usize) -> Result<&'j str, JsonFault> {
         let start = self.at;
         let mut nesting = Nesting::default();
         loop {
@@ -85,7 +145,7 @@ impl<'j> Scan<'j> {
             match self.peek() {
                 Some(b'{') => {
                     self.at += 1;
-                    nesting.open(true)?;
+                    nesting.open(true, around)?;
                     if !self.take(b'}') {
                         self.key()?;
                         continue;
@@ -94,18 +154,15 @@ impl<'j> Scan<'j> {
                 }
                 Some(b'[') => {
                     self.at += 1;
-                    nesting.open(false)?;
+                    nesting.open(false, around)?;
                     if !self.take(b']') {
                         continue;
                     }
                     nesting.depth -= 1;
                 }
-                Some(b'"') => self.string()?,
-                Some(b'-' | b'0'..=b'9') => self.number()?,
-                Some(b't') => self.word("true")?,
-                Some(b'f') => self.word("false")?,
-                Some(b'n') => self.word("null")?,
-                _ => return Err(JsonFault::NotJson),
+                _ => {
+                    self.value_within(around)?;
+                }
             }
             // It has ended, and so may what it stands in.
             loop {
@@ -129,8 +186,24 @@ impl<'j> Scan<'j> {
         match self.peek() {
             Some(b'"') => self.string()?,
             _ => return Err(JsonFault::NotJson),
-        }
+        };
         self.expect(b':')
+    }
+
+    /// Passes over a member's name and the colon behind it.
+    #[inline]
+    pub(super) fn name(&mut self) -> Result<Name<'j>, JsonFault> {
+        if self.peek() != Some(b'"') {
+            return Err(JsonFault::NotJson);
+        }
+        let start = self.at + 1;
+        let has_escapes = self.string()?;
+        let inside = &self.text[start..self.at - 1];
+        self.expect(b':')?;
+        Ok(Name {
+            inside,
+            has_escapes,
+        })
     }
 
     fn word(&mut self, word: &str) -> Result<(), JsonFault> {
@@ -141,29 +214,26 @@ impl<'j> Scan<'j> {
         Ok(())
     }
 
-    fn string(&mut self) -> Result<(), JsonFault> {
+    /// Passes over a string; whether it has escapes.
+    #[inline]
+    fn string(&mut self) -> Result<bool, JsonFault> {
         let bytes = self.text.as_bytes();
         let mut at = self.at + 1;
+        let mut has_escapes = false;
         loop {
+            at += plain(&bytes[at..]);
             match bytes.get(at) {
                 Some(b'"') => break,
-                Some(b'\\') => match bytes.get(at + 1) {
-                    Some(b'u') => {
-                        let digits = bytes.get(at + 2..at + 6).unwrap_or_default();
-                        if digits.len() < 4 || !digits.iter().all(u8::is_ascii_hexdigit) {
-                            return Err(JsonFault::NotJson);
-                        }
-                        at += 6;
-                    }
-                    Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => at += 2,
-                    _ => return Err(JsonFault::NotJson),
-                },
+                Some(b'\\') => {
+                    has_escapes = true;
+                    at += escape(&bytes[at..])?;
+                }
                 Some(0x20..) => at += 1,
                 _ => return Err(JsonFault::NotJson),
             }
         }
         self.at = at + 1;
-        Ok(())
+        Ok(has_escapes)
     }
 
     fn digits(&mut self) -> Result<(), JsonFault> {
@@ -194,6 +264,45 @@ impl<'j> Scan<'j> {
             self.digits()?;
         }
         Ok(())
+    }
+}
+
+/// How many of the first bytes are for certain neither the string's end nor an escape nor a control
+/// character: eight at a time, as far as that goes.
+#[inline]
+fn plain(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let is_zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    let mut at = 0;
+    for eight in bytes.chunks_exact(8) {
+        let word = u64::from_le_bytes(eight.try_into().unwrap_or_default());
+        let quote = is_zero(word ^ u64::from_ne_bytes([b'"'; 8]));
+        let escape = is_zero(word ^ u64::from_ne_bytes([b'\\'; 8]));
+        // Below 0x20; of what has the highest bit, `!word` takes it out again.
+        let control = word.wrapping_sub(u64::from_ne_bytes([0x20; 8])) & !word;
+        let found = (quote | escape | control) & HIGHS;
+        if found != 0 {
+            // The lowest of them is one for certain: borrows go upwards alone.
+            return at + (found.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    at
+}
+
+/// The length of the escape at the front.
+fn escape(bytes: &[u8]) -> Result<usize, JsonFault> {
+    match bytes.get(1) {
+        Some(b'u') => {
+            let digits = bytes.get(2..6).unwrap_or_default();
+            match digits.len() == 4 && digits.iter().all(u8::is_ascii_hexdigit) {
+                true => Ok(6),
+                false => Err(JsonFault::NotJson),
+            }
+        }
+        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
+        _ => Err(JsonFault::NotJson),
     }
 }
 

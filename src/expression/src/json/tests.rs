@@ -229,3 +229,135 @@ proptest! {
         }
     }
 }
+
+const PATHS: &[&str] = &[
+    "a", "b", "a.b", "a[0]", "b.a.b", "b[1].a", "[0]", "[1].a", "[2][0]", "a.b.a", "a.b[1]", "b",
+    "b.\"c \"", "c",
+];
+
+proptest! {
+    #[test]
+    fn one_pass_finds_what_each_path_finds_alone(
+        document in documents(),
+        chosen in proptest::collection::vec(0..=PATHS.len(), 0..8),
+        spoilt in proptest::option::of((0_usize..60, any::<char>())),
+        wrapped in any::<bool>(),
+    ) {
+        let mut text = match wrapped {
+            true => format!("{{\"a\":{document},\"b\" : [{document},{document}],\"a\":{document}}}"),
+            false => document,
+        };
+        if let Some((at, sign)) = spoilt {
+            text = text.chars().enumerate().map(|(n, c)| if n == at { sign } else { c }).collect();
+        }
+        let path = |n: &usize| PATHS.get(*n).map_or_else(JsonPath::default, |p| JsonPath::parse(p).unwrap());
+        let chosen: Vec<JsonPath> = chosen.iter().map(path).collect();
+        let (paths, places) = JsonPaths::new(&chosen);
+        let scratch = Scratch::new();
+        let whole = JsonPath::default().open(&text);
+        match paths.read(&text, &scratch) {
+            Err(why) => prop_assert_eq!(whole, Err(why)),
+            Ok(notes) => {
+                prop_assert!(whole.is_ok());
+                for (path, place) in chosen.iter().zip(places) {
+                    prop_assert_eq!(notes.part(place), path.open(&text), "{} in {}", path, text);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn elements_are_noted_as_documents_are(items in proptest::collection::vec(documents(), 0..5)) {
+        let list = format!("[{}]", items.join(", "));
+        let chosen: Vec<JsonPath> = PATHS.iter().map(|p| JsonPath::parse(p).unwrap()).collect();
+        let (paths, places) = JsonPaths::new(&chosen);
+        let scratch = Scratch::new();
+        let notes = room(paths.count(), &scratch).unwrap();
+        let mut elements = NotedElements::of(&list, &paths, notes).unwrap();
+        for item in &items {
+            let (element, notes) = elements.next().unwrap();
+            prop_assert_eq!(element, item.trim());
+            for (path, place) in chosen.iter().zip(&places) {
+                prop_assert_eq!(notes.part(*place), path.open(item));
+            }
+        }
+        prop_assert!(elements.next().is_none());
+    }
+
+    #[test]
+    fn members_are_those_of_another_reader(document in documents()) {
+        let whole: serde_json::Value = serde_json::from_str(&document).unwrap();
+        let scratch = Scratch::new();
+        let found = members(document.trim(), &scratch);
+        let Some(object) = whole.as_object() else {
+            prop_assert_eq!(found, Err(JsonFault::OtherType));
+            return Ok(());
+        };
+        let found: Vec<(&str, serde_json::Value)> =
+            found.unwrap().iter()  .map(|(n, _, v)| (*n, serde_json::from_str(v).unwrap())).collect();
+        let mut wanted: Vec<(&str, serde_json::Value)> =
+            object.iter().map(|(n, v)| (n.as_str(), v.clone())).collect();
+        wanted.sort_by_key(|(name, _)| *name);
+        prop_assert_eq!(found, wanted);
+    }
+}
+
+#[test]
+fn depth_is_bounded_below_a_path_too() {
+    let path = JsonPath::parse("a.b").unwrap();
+    let (paths, _) = JsonPaths::new([&path]);
+    let scratch = Scratch::new();
+    let nested = |levels: usize| {
+        let inner = "[".repeat(levels) + &"]".repeat(levels);
+        format!("{{\"a\": {{\"b\": {inner}}}}}")
+    };
+    assert!(paths.read(&nested(254), &scratch).is_ok());
+    for levels in [254, 255] {
+        let text = nested(levels);
+        let read = paths.read(&text, &scratch).map(|notes| notes.part(0));
+        assert_eq!(read.is_ok(), path.open(&text).is_ok(), "{levels}");
+    }
+    assert_eq!(
+        paths.read(&nested(255), &scratch).map(|_| ()),
+        Err(JsonFault::TooDeep)
+    );
+}
+
+#[test]
+fn a_float_is_one_or_refused() {
+    let scratch = Scratch::new();
+    for (part, wanted) in [
+        ("0.1", Some(0.1_f32)),
+        ("0.10000000149011612", Some(0.1)),
+        ("-16777216", Some(-16_777_216.0)),
+        ("1e-45", Some(f32::from_bits(1))),
+        ("3.4028235e38", Some(f32::MAX)),
+        ("16777217", None),
+        ("0.12345678901", None),
+        ("1e-60", None),
+        ("1e39", None),
+    ] {
+        let found = value(part, Opened::Float, &scratch);
+        assert_eq!(
+            found,
+            wanted.map(Value::Float).ok_or(JsonFault::Range),
+            "{part}"
+        );
+    }
+    assert_eq!(
+        value("\"1\"", Opened::Float, &scratch),
+        Err(JsonFault::OtherType)
+    );
+}
+
+proptest! {
+    #[test]
+    fn every_float_is_read_as_it_is_written(bits in any::<u32>()) {
+        let float = f32::from_bits(bits);
+        prop_assume!(float.is_finite());
+        let scratch = Scratch::new();
+        for text in [format!("{float}"), format!("{float:e}"), format!("{:?}", f64::from(float))] {
+            prop_assert_eq!(value(&text, Opened::Float, &scratch), Ok(Value::Float(float)), "{}", text);
+        }
+    }
+}

@@ -177,7 +177,7 @@ pub static ENUM_SYMBOL: Code = Code {
 pub static FIELD_SOURCE: Code = Code {
     id: "ONR-120",
     title: "a field has one source",
-    reason: "A value comes from a column (`from`) or from an expression (`expr`): from exactly one of them.",
+    reason: "A value comes from a column (`from`), from an expression (`expr`) or from the file (`value`): from exactly one of them. What stands in an array's element or in a record that may be null comes from there, not from the row.",
     example: "order_id: { type: long, from: ord_no, expr: row.ord_no }",
     remedy: "Keep one of the two.",
 };
@@ -321,8 +321,8 @@ pub static FIXTURES_OF_NOTHING: Code = Code {
 pub static AVRO_FILE: Code = Code {
     id: "ONR-141",
     title: "Avro schema cannot be used",
-    reason: "An event's `schema` is a file with the Avro schema of one record. What a JSON payload is checked against is made of the types that fields have: values, enums, records, arrays of values, and null beside one of them.",
-    example: "schema: schemas/order-placed.avsc # with a map among its fields",
+    reason: "An event's `schema` is a file with the Avro schema of one record. What a JSON payload is checked against is what JSON says in one way: values, enums, records, arrays, maps, and null beside one of them; no bytes, and no other unions.",
+    example: "schema: schemas/order-placed.avsc # with `bytes` among its fields",
     remedy: "Name an `.avsc` file within the gateway's folder; write the event's `fields` in the product's file where the schema has more than they can.",
 };
 

@@ -58,7 +58,22 @@ pub(crate) static FIELD: Cases = Cases {
         Case {
             title: "a record",
             words: &["record"],
-            keys: &[Key::required("fields", Value::Fields, "Its fields.")],
+            keys: &[
+                Key::optional(
+                    "optional",
+                    Value::Text(Form::Boolean),
+                    "Whether it may be null: of a record that stands in JSON.",
+                )
+                .default("false"),
+                Key::optional(
+                    "from",
+                    Value::Text(Form::Column),
+                    "The column in whose JSON it stands; its fields then stand in it. Without it each field has a source of its own.",
+                )
+                .example("doc"),
+                AT,
+                Key::required("fields", Value::Fields, "Its fields."),
+            ],
         },
         Case {
             title: "an array",
@@ -109,6 +124,27 @@ pub(crate) static ITEMS: Cases = Cases {
             title: "elements of an enum",
             words: &["enum"],
             keys: &[OPTIONAL, VALUES, DEFAULT, OTHERWISE_KEY],
+        },
+        Case {
+            title: "elements that are records, in JSON",
+            words: &["record"],
+            keys: &[
+                OPTIONAL,
+                Key::required(
+                    "fields",
+                    Value::Fields,
+                    "Its fields. Each stands in the element, under its own name or at `at`, or says a `value`.",
+                ),
+            ],
+        },
+        Case {
+            title: "elements that are arrays, in JSON",
+            words: &["array"],
+            keys: &[
+                OPTIONAL,
+                Key::required("items", Value::Items, "What each of their elements is.")
+                    .example("{ type: string }"),
+            ],
         },
     ],
 };

@@ -6,7 +6,7 @@ use super::spelling::{
     avro_name, duration, event_name, gateway_name, is_a_key_name, product_name, scalar, size,
     slot_name, table,
 };
-use crate::product::Scalar;
+use crate::Scalar;
 use onramp_finding::nearest;
 
 /// The form of a text.
@@ -120,11 +120,8 @@ impl Form {
             Form::Listen | Form::Broker => ".+:[0-9]+",
             Form::Table => "[^.*]+\\.[^.*]+",
             Form::Tables => "[^.]+\\.[^.]+",
-            Form::FieldType => {
+            Form::FieldType | Form::ItemType => {
                 "boolean|int|long|float|double|string|bytes|decimal\\([0-9]+,[0-9]+\\)|date|timestamp|local-timestamp|time|uuid|json|enum|record|array"
-            }
-            Form::ItemType => {
-                "boolean|int|long|float|double|string|bytes|decimal\\([0-9]+,[0-9]+\\)|date|timestamp|local-timestamp|time|uuid|json|enum"
             }
             _ => return None,
         })
@@ -258,8 +255,7 @@ impl Form {
                     "write schema and table, e.g. `public.ordr_hdr`, as the catalogue spells them",
                 )),
             },
-            Form::FieldType => field_type(text, &["enum", "record", "array"]),
-            Form::ItemType => field_type(text, &["enum"]),
+            Form::FieldType | Form::ItemType => field_type(text, &["enum", "record", "array"]),
             Form::JsonPath => match onramp_expression::JsonPath::parse(text) {
                 Ok(_) => Ok(()),
                 Err(why) => Err(bad(
@@ -366,13 +362,6 @@ fn field_type(text: &str, more: &'static [&'static str]) -> Result<(), Complaint
     if scalar(text).is_some() || more.contains(&text) {
         return Ok(());
     }
-    if matches!(text, "record" | "array") {
-        return Err(Complaint::new(
-            &files::UNKNOWN_WORD,
-            format!("an array's elements cannot be of the type `{text}`"),
-            "give each element one value; what has parts is carried whole by `type: json`",
-        ));
-    }
     if text == "decimal" || text.starts_with("decimal(") {
         return Err(Complaint::new(
             &files::DECIMAL,
@@ -380,9 +369,7 @@ fn field_type(text: &str, more: &'static [&'static str]) -> Result<(), Complaint
             "write `decimal(PRECISION,SCALE)` in quotes and without spaces, e.g. \"decimal(12,2)\"",
         ));
     }
-    let meant = of_a_database(text)
-        .filter(|meant| !matches!(*meant, "record" | "array") || more.contains(meant));
-    let remedy = match meant {
+    let remedy = match of_a_database(text) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => {
             let all = Scalar::WORDS.iter().copied();

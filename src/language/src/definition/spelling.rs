@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::product::{ProductName, Scalar};
+use crate::{ProductName, Scalar};
 
 fn begins(text: &str, first: fn(char) -> bool, rest: fn(char) -> bool) -> bool {
     let mut chars = text.chars();

@@ -1,7 +1,9 @@
 //! Avro schemas from files: an event's, as it is; for JSON payloads its fields, too.
 //!
-//! Of what Avro has, the fields are what this language has: values, enums, records, arrays of values,
+//! Of what Avro has, the fields are what JSON says in one way: values, enums, records, arrays, maps,
 //! null beside one of them. Anything else is refused by name, at its path in the schema.
+
+mod types;
 
 use std::collections::HashMap;
 
@@ -9,18 +11,19 @@ use onramp_expression::JsonPath;
 use onramp_finding::codes::files;
 use serde_json::Value;
 
+use self::types::{Refused, nullable, scalar};
 use super::product::Surroundings;
-use super::source::{Opens, json_moment};
+use super::standing::{Opens, json_moment};
 use crate::faults::Faults;
 use crate::load::{inside, text_of};
 use crate::yaml::Node;
-use crate::{AvroFile, Field, Moment, Otherwise, Scalar, Shape, Source, Spanned};
+use crate::{AvroFile, Field, Moment, Otherwise, Shape, Source, Spanned, Unit};
 
 /// Deeper schemas are refused; a record within itself has no end.
 const MAX_DEPTH: usize = 16;
 
-/// Why a part of a schema is refused: where, what, what to do.
-struct Refused(String, String, &'static str);
+/// So many fields, items and values are read: records that hold each other several times grow fast.
+const MOST_FIELDS: usize = 2_000;
 
 /// The schema that a path names, and its fields where the payload is JSON.
 pub(super) fn read(
@@ -31,28 +34,7 @@ pub(super) fn read(
     faults: &mut Faults,
 ) -> Option<(AvroFile, Vec<Field>)> {
     let name = at.text().filter(|t| !t.trim().is_empty())?;
-    let path = inside(around.folder, at, faults)?;
-    let text = match text_of(&path, name) {
-        Ok(text) => text,
-        Err(finding) => {
-            faults.add(*finding);
-            return None;
-        }
-    };
-    let schema: Value = match serde_json::from_str(&text) {
-        Ok(schema) => schema,
-        Err(why) => {
-            faults
-                .error(&files::AVRO_FILE, at, format!("`{name}` is no JSON"))
-                .because(format!(
-                    "line {}, column {}: it ends or breaks off there",
-                    why.line(),
-                    why.column()
-                ))
-                .remedy("an `.avsc` file is an Avro schema in JSON");
-            return None;
-        }
-    };
+    let schema = schema_of(at, name, around, faults)?;
     let of_record = record_name(&schema);
     let Some(record) = of_record else {
         faults
@@ -73,26 +55,66 @@ pub(super) fn read(
             at,
             opens: opens?,
             known: HashMap::new(),
+            left: MOST_FIELDS,
+            refused: Vec::new(),
             faults,
         };
-        match reader.fields(&schema, "", 0) {
-            Ok(read) => fields = read,
-            Err(Refused(place, what, remedy)) => {
-                let place = if place.is_empty() {
-                    "the schema".to_owned()
-                } else {
-                    format!("`{place}`")
-                };
-                faults
-                    .error(&files::AVRO_FILE, at, format!("{place} in `{name}` {what}"))
-                    .because("what a JSON payload is checked against is made of the types that fields have")
-                    .remedy(remedy);
-                return None;
-            }
+        fields = reader.fields(&schema, Stands::PAYLOAD, "", 0);
+        let refused = reader.refused;
+        let sound = refused.is_empty();
+        for Refused {
+            path,
+            what,
+            why,
+            remedy,
+        } in refused
+        {
+            let place = match path.as_str() {
+                "" => "the schema".to_owned(),
+                path => format!("`{path}`"),
+            };
+            faults
+                .error(&files::AVRO_FILE, at, format!("{place} in `{name}` {what}"))
+                .because(why)
+                .remedy(remedy);
+        }
+        if !sound {
+            return None;
         }
     }
     let text = schema.to_string();
     Some((AvroFile { record, text }, fields))
+}
+
+/// What stands in the file, which is JSON.
+fn schema_of(
+    at: &Node,
+    name: &str,
+    around: &Surroundings<'_>,
+    faults: &mut Faults,
+) -> Option<Value> {
+    let path = inside(around.folder, at, faults)?;
+    let text = match text_of(&path, name) {
+        Ok(text) => text,
+        Err(finding) => {
+            faults.add(*finding);
+            return None;
+        }
+    };
+    match serde_json::from_str(&text) {
+        Ok(schema) => Some(schema),
+        Err(why) => {
+            faults
+                .error(&files::AVRO_FILE, at, format!("`{name}` is no JSON"))
+                .because(format!(
+                    "line {}, column {}: it ends or breaks off there",
+                    why.line(),
+                    why.column()
+                ))
+                .remedy("an `.avsc` file is an Avro schema in JSON");
+            None
+        }
+    }
 }
 
 fn record_name(schema: &Value) -> Option<String> {
@@ -104,53 +126,99 @@ fn record_name(schema: &Value) -> Option<String> {
     })
 }
 
+/// Where in JSON stands what is read.
+#[derive(Clone, Copy)]
+struct Stands<'s> {
+    /// In the payload, or in an element or a record that is a value of its own.
+    in_payload: bool,
+    path: &'s str,
+}
+
+impl Stands<'_> {
+    const PAYLOAD: Stands<'static> = Stands {
+        in_payload: true,
+        path: "",
+    };
+    const ITSELF: Stands<'static> = Stands {
+        in_payload: false,
+        path: "",
+    };
+}
+
 struct Reader<'r> {
     at: &'r Node,
     opens: Opens<'r>,
     /// Named types, by the names they were given.
     known: HashMap<String, Value>,
+    /// How many more fields may be read.
+    left: usize,
+    refused: Vec<Refused>,
     faults: &'r Faults,
 }
 
 impl Reader<'_> {
-    fn fields(&mut self, record: &Value, path: &str, depth: usize) -> Result<Vec<Field>, Refused> {
-        if depth > MAX_DEPTH {
-            let what = "is a record within itself, or too deep";
-            return Err(refused(path, what, "flatten it"));
-        }
+    /// The fields of a record, without those that are refused.
+    fn fields(
+        &mut self,
+        record: &Value,
+        stands: Stands<'_>,
+        path: &str,
+        depth: usize,
+    ) -> Vec<Field> {
         let all = record["fields"].as_array().map_or(&[][..], Vec::as_slice);
-        let mut fields = Vec::with_capacity(all.len());
+        let mut fields = Vec::with_capacity(all.len().min(MOST_FIELDS));
         for field in all {
             let Some(name) = field["name"].as_str() else {
-                return Err(refused(path, "has a field without a name", "name it"));
+                let refused = Refused::new(path, "has a field without a name", "name it");
+                self.refused.push(refused);
+                continue;
             };
-            let path = match path {
-                "" => name.to_owned(),
-                path => format!("{path}.{name}"),
+            let (path, at) = (under(path, name), under(stands.path, name));
+            let stands = Stands {
+                path: &at,
+                ..stands
             };
-            let (optional, r#type) = nullable(&field["type"], &path)?;
-            let (optional, shape) = (optional, self.shape(&r#type, &path, depth)?);
-            if optional && matches!(shape, Shape::Record { .. }) {
-                return Err(refused(
-                    &path,
-                    "is a record that may be null",
-                    "make its fields nullable instead",
-                ));
+            match self.value(name, &field["type"], stands, &path, depth) {
+                Ok(mut read) => {
+                    read.doc = field["doc"].as_str().map(str::to_owned);
+                    fields.push(read);
+                }
+                Err(refused) => self.refused.push(refused),
             }
-            fields.push(self.field(name, optional, field["doc"].as_str(), shape));
         }
-        Ok(fields)
+        fields
     }
 
-    fn field(&self, name: &str, optional: bool, doc: Option<&str>, shape: Shape) -> Field {
-        Field {
+    /// A field, an array's items or a map's values.
+    fn value(
+        &mut self,
+        name: &str,
+        r#type: &Value,
+        stands: Stands<'_>,
+        path: &str,
+        depth: usize,
+    ) -> Result<Field, Refused> {
+        if depth > MAX_DEPTH {
+            let what = "is a record within itself, or too deep";
+            return Err(Refused::new(path, what, "flatten it"));
+        }
+        self.left = match self.left.checked_sub(1) {
+            Some(left) => left,
+            None => {
+                let what = format!("is one field too many: {MOST_FIELDS} are read");
+                return Err(Refused::new(path, &what, "make the event smaller"));
+            }
+        };
+        let (optional, r#type) = nullable(r#type, path)?;
+        let r#type = self.resolved(&r#type);
+        Ok(Field {
             name: self.spanned(name.to_owned()),
-            doc: doc.map(str::to_owned),
+            doc: None,
             optional,
             classification: None,
             protect: None,
-            shape,
-        }
+            shape: self.shape(name, &r#type, optional, stands, path, depth)?,
+        })
     }
 
     fn spanned<T>(&self, value: T) -> Spanned<T> {
@@ -176,35 +244,59 @@ impl Reader<'_> {
         r#type.clone()
     }
 
-    fn shape(&mut self, r#type: &Value, path: &str, depth: usize) -> Result<Shape, Refused> {
-        let r#type = self.resolved(r#type);
+    fn shape(
+        &mut self,
+        name: &str,
+        r#type: &Value,
+        optional: bool,
+        stands: Stands<'_>,
+        path: &str,
+        depth: usize,
+    ) -> Result<Shape, Refused> {
         let word = r#type.as_str().or_else(|| r#type["type"].as_str());
+        let each = format!("{path}[]");
         match word {
-            Some("record") => Ok(Shape::Record {
-                fields: self.fields(&r#type, path, depth + 1)?,
-            }),
-            Some("array") => {
-                let (optional, items) = nullable(&r#type["items"], path)?;
-                let items = self.resolved(&items);
-                let shape = self.single(&items, path, true)?;
-                let name = path.rsplit('.').next().unwrap_or(path);
-                Ok(Shape::Array {
-                    items: Box::new(self.field(name, optional, None, shape)),
-                    source: self.source(path, None)?,
+            Some("record") => {
+                // One that may be null, or is an element, is a value; else it is its fields.
+                let whole = optional || stands.path.is_empty();
+                let inside = match whole {
+                    true => Stands::ITSELF,
+                    false => stands,
+                };
+                Ok(Shape::Record {
+                    source: match whole {
+                        true => Some(self.source(stands, None, path)?),
+                        false => None,
+                    },
+                    fields: self.fields(r#type, inside, path, depth + 1),
                 })
             }
-            _ => self.single(&r#type, path, false),
+            Some("array") => Ok(Shape::Array {
+                source: self.source(stands, None, path)?,
+                items: Box::new(self.value(
+                    name,
+                    &r#type["items"],
+                    Stands::ITSELF,
+                    &each,
+                    depth + 1,
+                )?),
+            }),
+            Some("map") => Ok(Shape::Map {
+                source: self.source(stands, None, path)?,
+                values: Box::new(self.value(
+                    name,
+                    &r#type["values"],
+                    Stands::ITSELF,
+                    &each,
+                    depth + 1,
+                )?),
+            }),
+            _ => self.single(r#type, stands, path),
         }
     }
 
     /// An enum, or a value.
-    fn single(&mut self, r#type: &Value, path: &str, item: bool) -> Result<Shape, Refused> {
-        let source = |reader: &Self, moment: Option<Moment>| match item {
-            true => Ok(Source::Item {
-                parse: moment.map(|moment| json_moment(moment, reader.at, reader.faults)),
-            }),
-            false => reader.source(path, moment),
-        };
+    fn single(&mut self, r#type: &Value, stands: Stands<'_>, path: &str) -> Result<Shape, Refused> {
         if r#type["type"] == "enum" {
             let symbols = r#type["symbols"].as_array().map_or(&[][..], Vec::as_slice);
             let symbols = symbols.iter().filter_map(Value::as_str);
@@ -215,90 +307,55 @@ impl Reader<'_> {
                     .collect(),
                 default: default.map(|s| self.spanned(s.to_owned())),
                 otherwise: Otherwise::Fail,
-                source: source(self, None)?,
+                source: self.source(stands, None, path)?,
             });
         }
-        let scalar = scalar(r#type, path)?;
+        let (scalar, unit) = scalar(r#type, path)?;
+        let moment = Moment::of_type(&scalar.word());
         Ok(Shape::Scalar {
             r#type: self.spanned(scalar),
-            source: source(self, Moment::of_type(&scalar.word()))?,
+            source: self.source(stands, moment.map(|moment| (moment, unit)), path)?,
             lookup: None,
         })
     }
 
-    fn source(&self, path: &str, moment: Option<Moment>) -> Result<Source, Refused> {
-        let Ok(at) = JsonPath::parse(&self.opens.under(path)) else {
-            return Err(refused(
-                path,
-                "has a name that no path can have",
-                "rename it",
-            ));
+    fn source(
+        &self,
+        stands: Stands<'_>,
+        moment: Option<(Moment, Unit)>,
+        path: &str,
+    ) -> Result<Source, Refused> {
+        let at = match (stands.in_payload, stands.path) {
+            (false, "") => None,
+            (false, path) => Some(path.to_owned()),
+            (true, path) => Some(self.opens.under(path)),
         };
-        Ok(Source::Column {
-            column: self.opens.column.clone(),
-            at: Some(self.spanned(at)),
-            parse: moment.map(|moment| json_moment(moment, self.at, self.faults)),
+        let at = match at.map(|at| JsonPath::parse(&at)) {
+            None => None,
+            Some(Ok(at)) => Some(self.spanned(at)),
+            Some(Err(_)) => {
+                return Err(Refused::new(
+                    path,
+                    "has a name that no path can have",
+                    "rename it",
+                ));
+            }
+        };
+        let parse = moment.map(|(moment, unit)| json_moment(moment, unit, self.at, self.faults));
+        Ok(match (stands.in_payload, self.opens.column) {
+            (true, Some(column)) => Source::Column {
+                column: column.clone(),
+                at,
+                parse,
+            },
+            _ => Source::Item { at, parse },
         })
     }
 }
 
-fn refused(path: &str, what: &str, remedy: &'static str) -> Refused {
-    Refused(path.to_owned(), what.to_owned(), remedy)
-}
-
-/// Whether null may stand there, and what else.
-fn nullable(r#type: &Value, path: &str) -> Result<(bool, Value), Refused> {
-    match r#type.as_array().map(Vec::as_slice) {
-        None => Ok((false, r#type.clone())),
-        Some([null, other]) if null == "null" => Ok((true, other.clone())),
-        Some(_) => Err(refused(
-            path,
-            "is a union other than of null, which comes first, and one type",
-            "write `[\"null\", TYPE]`, or a field for each type",
-        )),
+fn under(path: &str, name: &str) -> String {
+    match path {
+        "" => name.to_owned(),
+        path => format!("{path}.{name}"),
     }
-}
-
-fn scalar(r#type: &Value, path: &str) -> Result<Scalar, Refused> {
-    let word = r#type.as_str().or_else(|| r#type["type"].as_str());
-    let logical = r#type["logicalType"].as_str();
-    let number = |key: &str| r#type[key].as_u64().and_then(|n| u8::try_from(n).ok());
-    Ok(match (word, logical) {
-        (Some("boolean"), None) => Scalar::Boolean,
-        (Some("int"), None) => Scalar::Int,
-        (Some("int"), Some("date")) => Scalar::Date,
-        (Some("long"), None) => Scalar::Long,
-        (Some("long"), Some("timestamp-micros")) => Scalar::Timestamp,
-        (Some("long"), Some("local-timestamp-micros")) => Scalar::LocalTimestamp,
-        (Some("long"), Some("time-micros")) => Scalar::Time,
-        (Some("double"), None) => Scalar::Double,
-        (Some("string"), None) => Scalar::String,
-        (Some("string"), Some("uuid")) => Scalar::Uuid,
-        (Some("bytes"), Some("decimal")) => {
-            let precision = number("precision").filter(|p| (1..=38).contains(p));
-            let scale = number("scale").unwrap_or(0);
-            match precision.filter(|precision| scale <= *precision) {
-                Some(precision) => Scalar::Decimal { precision, scale },
-                None => {
-                    let what = "is a decimal of more than 38 digits";
-                    return Err(refused(path, what, "make it a string"));
-                }
-            }
-        }
-        (Some(word), Some(logical)) => {
-            return Err(refused(
-                path,
-                &format!("is a {word} of the logical type {logical}"),
-                "use date, time-micros, timestamp-micros, local-timestamp-micros, decimal or uuid",
-            ));
-        }
-        (word, None) => {
-            return Err(refused(
-                path,
-                &format!("is of the type {}", word.unwrap_or("that stands there")),
-                "use boolean, int, long, double, string, an enum, a record, or an array of values",
-            ));
-        }
-        (None, Some(_)) => return Err(refused(path, "has no type", "give it one")),
-    })
 }

@@ -3,12 +3,13 @@
 use onramp_finding::codes::files;
 
 use super::product::Surroundings;
+use super::protect::{protect, protection};
+use super::standing::{self, Opens, has_no_json, item_parse};
 use super::{lookup, source};
 use crate::definition::{avro_name, scalar};
 use crate::faults::Faults;
 use crate::yaml::{Entry, Node};
-use crate::{Field, Lookup, Otherwise, Protect, Scalar, Shape, Source, Spanned};
-use onramp_finding::nearest;
+use crate::{Field, Lookup, Otherwise, Scalar, Shape, Source, Spanned};
 
 /// The fields of an event, of which there is at least one.
 pub(super) fn of_event(node: &Node, around: &Surroundings<'_>, faults: &mut Faults) -> Vec<Field> {
@@ -76,102 +77,6 @@ fn field(entry: &Entry, around: &Surroundings<'_>, faults: &mut Faults) -> Optio
     })
 }
 
-fn protect(node: &Node, faults: &Faults) -> Option<Spanned<Protect>> {
-    let [entry] = node.get("protect")?.entries() else {
-        return None;
-    };
-    let text = || Some(entry.value.text()?.to_owned());
-    let protect = match entry.key.as_str() {
-        "drop" => Protect::Drop,
-        "mask" => Protect::Mask {
-            keep: entry.value.text_at(&["keep"])?.parse().ok()?,
-        },
-        "hmac" => Protect::Hmac(text()?),
-        "encrypt" => Protect::Encrypt(text()?),
-        "none" => Protect::None(text()?),
-        _ => return None,
-    };
-    Some(faults.spanned(&entry.value, protect))
-}
-
-fn protection(
-    name: &str,
-    protect: &Spanned<Protect>,
-    shape: &Shape,
-    around: &Surroundings<'_>,
-    faults: &mut Faults,
-) {
-    let node = Node {
-        span: protect.span,
-        content: crate::yaml::Content::Empty,
-        setting: None,
-    };
-    if let Some(key) = protect.key()
-        && !around.keys.iter().any(|k| k == key)
-    {
-        let remedy = match nearest(key, around.keys.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!(
-                "declare it in the gateway file: `keys: {{ {key}: {{ file: /run/secrets/{key} }} }}`"
-            ),
-        };
-        faults
-            .error(
-                &files::PROTECTION,
-                &node,
-                format!("the gateway declares no key `{key}`"),
-            )
-            .remedy(remedy);
-    }
-    if let Some((message, reason, remedy)) = misfit(name, protect, shape) {
-        faults
-            .error(&files::PROTECTION, &node, message)
-            .because(reason)
-            .remedy(remedy);
-    }
-}
-
-/// Why a value of this shape cannot be protected so: what, reason, remedy.
-fn misfit(
-    name: &str,
-    protect: &Protect,
-    shape: &Shape,
-) -> Option<(String, &'static str, &'static str)> {
-    let scalar = match shape {
-        Shape::Scalar { r#type, .. } => Some(r#type.value),
-        _ => None,
-    };
-    let record = matches!(shape, Shape::Record { .. });
-    let array = matches!(shape, Shape::Array { .. });
-    match protect {
-        Protect::Hmac(_) | Protect::Encrypt(_) | Protect::Mask { .. } if array => Some((
-            format!("`{name}` is an array, and has no text of its own"),
-            "a text takes the value's place",
-            "`drop` it: elements are not protected one by one",
-        )),
-        Protect::Hmac(_)
-            if !matches!(scalar, Some(Scalar::String | Scalar::Uuid | Scalar::Json)) =>
-        {
-            Some((
-                format!("`{name}` is not a text, so an HMAC cannot take its place"),
-                "an HMAC is published as a text",
-                "protect it with `drop` or `encrypt`, or make it a `string` with an `expr`",
-            ))
-        }
-        Protect::Encrypt(_) | Protect::Mask { .. } if record => Some((
-            format!("`{name}` is a record, and has no text of its own"),
-            "a text takes the value's place",
-            "protect its fields, each for itself, or `drop` it",
-        )),
-        Protect::Mask { .. } if scalar.is_none_or(|s| s == Scalar::Boolean) => Some((
-            format!("`{name}` has a few values alone, which their ends tell apart"),
-            "a mask hides what stands before the end",
-            "protect it with `drop` or `encrypt`",
-        )),
-        _ => None,
-    }
-}
-
 fn shape(
     entry: &Entry,
     optional: bool,
@@ -182,26 +87,13 @@ fn shape(
     let type_node = node.get("type")?;
     let word = type_node.text()?;
     match word {
-        "record" => {
-            let inside = node.get("fields")?;
-            if matches!(&inside.content, crate::yaml::Content::Map(entries) if entries.is_empty()) {
-                faults
-                    .error(&files::MISSING_KEY, inside, "`fields` is empty")
-                    .remedy("name at least one field");
-            }
-            let path = around.opens.map(|opens| opens.under(&entry.key));
-            let opens = around.opens.zip(path.as_deref());
-            let around = Surroundings {
-                opens: opens.map(|(opens, path)| source::Opens { path, ..opens }),
-                ..*around
-            };
-            Some(Shape::Record {
-                fields: fields(inside, &around, faults),
-            })
-        }
+        "record" => record(entry, optional, around, faults),
         "array" => {
             let source = source::source(entry, word, around, faults);
-            let items = items(entry, around, faults)?;
+            // Where the array's own place is said, its column may be an array of dates.
+            let in_json = node.get("from").is_none();
+            let path = format!("fields.{}", entry.key);
+            let items = items(entry, node, &path, in_json, around, faults)?;
             Some(Shape::Array {
                 items: Box::new(items),
                 source: source?,
@@ -230,41 +122,70 @@ fn shape(
     }
 }
 
+/// A record: made of its fields, or standing in JSON.
+fn record(
+    entry: &Entry,
+    optional: bool,
+    around: &Surroundings<'_>,
+    faults: &mut Faults,
+) -> Option<Shape> {
+    let node = &entry.value;
+    let stands = standing::record(entry, around, faults);
+    if optional && stands.is_none() && node.get("from").is_none() && node.get("at").is_none() {
+        let at = node.get("optional").unwrap_or(node);
+        faults
+            .error(
+                &files::FIELD_SOURCE,
+                at,
+                format!("`{}` may be null, and stands nowhere itself", entry.key),
+            )
+            .because("a record is made of its fields, each with a source of its own")
+            .remedy("make its fields optional, or open it in JSON: `from: COLUMN`");
+    }
+    let whole = stands.as_ref().filter(|_| optional);
+    let source = whole.map(|stands| stands.source(&entry.key_node(), faults));
+    let opens = match (&stands, optional) {
+        (Some(_), true) => Some(Opens::ITSELF),
+        (Some(stands), false) => Some(stands.opens()),
+        (None, _) => around.opens,
+    };
+    let around = Surroundings { opens, ..*around };
+    Some(Shape::Record {
+        fields: inside(node, &around, faults)?,
+        source,
+    })
+}
+
+/// A record's fields.
+fn inside(node: &Node, around: &Surroundings<'_>, faults: &mut Faults) -> Option<Vec<Field>> {
+    let inside = node.get("fields")?;
+    if matches!(&inside.content, crate::yaml::Content::Map(entries) if entries.is_empty()) {
+        faults
+            .error(&files::MISSING_KEY, inside, "`fields` is empty")
+            .remedy("name at least one field");
+    }
+    Some(fields(inside, around, faults))
+}
+
 /// What each element of an array is, as a field of the array's name.
-fn items(entry: &Entry, around: &Surroundings<'_>, faults: &mut Faults) -> Option<Field> {
-    let Some(node) = entry.value.get("items") else {
-        let around = &entry.value;
+fn items(
+    entry: &Entry,
+    array: &Node,
+    path: &str,
+    in_json: bool,
+    around: &Surroundings<'_>,
+    faults: &mut Faults,
+) -> Option<Field> {
+    let Some(node) = array.get("items") else {
         // Another kind of array, of which it was told that it is not built.
-        if around.get("each").is_none() && !crate::check::misspelt(around, "items") {
-            let (example, path) = (Some("{ type: string }"), format!("fields.{}", entry.key));
-            crate::check::missing_at(around, "items", example, "", &path, faults);
+        if array.get("each").is_none() && !crate::check::misspelt(array, "items") {
+            let example = Some("{ type: string }");
+            crate::check::missing_at(array, "items", example, "", path, faults);
         }
         return None;
     };
-    let type_node = node.get("type")?;
-    let word = type_node.text()?;
     let optional = node.text_at(&["optional"]) == Some("true");
-    let parse = source::parse(node, word, faults);
-    let source = Source::Item { parse };
-    let shape = match word {
-        "enum" => {
-            let (values, default, otherwise) = enumeration(node, optional, faults)?;
-            Shape::Enum {
-                values,
-                default,
-                otherwise,
-                source,
-            }
-        }
-        _ => {
-            let scalar = scalar(word)?;
-            Shape::Scalar {
-                r#type: faults.spanned(type_node, scalar),
-                lookup: lookup(node, scalar, optional, Some(&source), around, faults),
-                source,
-            }
-        }
-    };
+    let shape = item(entry, node, path, (in_json, optional), around, faults)?;
     Some(Field {
         name: faults.spanned(&entry.key_node(), entry.key.clone()),
         doc: None,
@@ -272,6 +193,62 @@ fn items(entry: &Entry, around: &Surroundings<'_>, faults: &mut Faults) -> Optio
         classification: None,
         protect: None,
         shape,
+    })
+}
+
+/// What an element is.
+fn item(
+    entry: &Entry,
+    node: &Node,
+    path: &str,
+    (in_json, optional): (bool, bool),
+    around: &Surroundings<'_>,
+    faults: &mut Faults,
+) -> Option<Shape> {
+    let type_node = node.get("type")?;
+    let word = type_node.text()?;
+    let source = |parse| Source::Item { at: None, parse };
+    Some(match word {
+        "record" => {
+            let opens = Some(Opens::ITSELF);
+            let around = Surroundings { opens, ..*around };
+            Shape::Record {
+                fields: inside(node, &around, faults)?,
+                source: Some(source(None)),
+            }
+        }
+        "array" => {
+            let path = format!("{path}.items");
+            Shape::Array {
+                // One that has no `items` was told when the file was checked.
+                items: Box::new(match node.get("items") {
+                    Some(_) => items(entry, node, &path, true, around, faults)?,
+                    None => return None,
+                }),
+                source: source(None),
+            }
+        }
+        "enum" => {
+            let (values, default, otherwise) = enumeration(node, optional, faults)?;
+            Shape::Enum {
+                values,
+                default,
+                otherwise,
+                source: source(None),
+            }
+        }
+        _ => {
+            let scalar = scalar(word)?;
+            if in_json && has_no_json(word, type_node, faults) {
+                return None;
+            }
+            let source = source(item_parse(node, word, in_json, faults));
+            Shape::Scalar {
+                r#type: faults.spanned(type_node, scalar),
+                lookup: lookup(node, scalar, optional, Some(&source), around, faults),
+                source,
+            }
+        }
     })
 }
 
@@ -287,7 +264,9 @@ fn lookup(
     let at = node.get("lookup")?;
     let beside = match source {
         Some(Source::Constant(_)) => "value",
-        Some(Source::Column { parse: Some(_), .. } | Source::Item { parse: Some(_) }) => "parse",
+        Some(Source::Column { parse: Some(_), .. } | Source::Item { parse: Some(_), .. }) => {
+            "parse"
+        }
         _ => return lookup::lookup(node, scalar, optional, around, faults),
     };
     faults

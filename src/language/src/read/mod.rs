@@ -9,7 +9,9 @@ mod gateway;
 mod lookup;
 mod outbox;
 mod product;
+mod protect;
 mod source;
+mod standing;
 mod tables;
 
 pub(crate) use fixtures::fixtures;

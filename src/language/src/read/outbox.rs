@@ -4,7 +4,8 @@ use onramp_expression::JsonPath;
 use onramp_finding::codes::files;
 
 use super::product::Surroundings;
-use super::source::{Opens, Within};
+use super::source::Within;
+use super::standing::Opens;
 use super::{avro, field};
 use crate::check;
 use crate::faults::Faults;
@@ -43,11 +44,13 @@ pub(super) fn outbox(root: &Node, around: &Surroundings<'_>, faults: &mut Faults
     let opens = columns.as_ref().zip(content.as_ref());
     let opens = opens.map(|(columns, content)| match messages {
         true => Opens {
-            column: content,
+            column: Some(content),
+            base: &columns.payload,
             path: &columns.payload,
         },
         false => Opens {
-            column: &columns.payload,
+            column: Some(&columns.payload),
+            base: "",
             path: "",
         },
     });

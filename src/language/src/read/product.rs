@@ -7,7 +7,8 @@ use onramp_finding::{
     codes::{discovery, files, protection::KEY_FIELD_PROTECTION},
 };
 
-use super::source::{Opens, Within};
+use super::source::Within;
+use super::standing::Opens;
 use super::{events, field, outbox, source, tables};
 use crate::check;
 use crate::definition::{PRODUCT, duration, product_name};
@@ -384,6 +385,7 @@ pub(super) fn unfit(field: &Field) -> Option<String> {
     match &field.shape {
         Shape::Record { .. } => Some("it is a record".into()),
         Shape::Array { .. } => Some("it is an array".into()),
+        Shape::Map { .. } => Some("it is a map".into()),
         Shape::Scalar { r#type, .. } => match r#type.value {
             Scalar::Float | Scalar::Double => {
                 Some("a float has no one spelling for one value".into())

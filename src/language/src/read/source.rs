@@ -9,10 +9,11 @@ use onramp_finding::{
 
 use super::lookup;
 use super::product::Surroundings;
+use super::standing::{has_no_json, of_the_row, opened};
 use crate::definition::scalar;
 use crate::faults::Faults;
 use crate::yaml::{Entry, Node};
-use crate::{Ambiguous, Moment, Parse, RowsBefore, Scalar, Source, Spanned, TimeFormat};
+use crate::{Ambiguous, Moment, Parse, RowsBefore, Scalar, Source, Spanned, TimeFormat, Unit};
 
 /// The source of a field of some type: exactly one of `from`, `expr` and `value`.
 pub(crate) fn source(
@@ -23,6 +24,9 @@ pub(crate) fn source(
 ) -> Option<Source> {
     let within = around.within;
     let node = &entry.value;
+    if around.opens.is_some_and(|opens| opens.column.is_none()) && of_the_row(node, faults) {
+        return None;
+    }
     let keys: &[&str] = match word {
         "array" => &["from"],
         "enum" => &["from", "expr"],
@@ -136,65 +140,6 @@ fn only_beside_from(node: &Node, keys: &[&str], beside: &str, faults: &mut Fault
     }
 }
 
-/// A part of an outbox's payload: what stands under the field's own name, or at `at`.
-fn opened(entry: &Entry, opens: Opens<'_>, word: &str, faults: &mut Faults) -> Option<Source> {
-    let node = &entry.value;
-    let key = entry.key_node();
-    if has_no_json(word, node.get("at").unwrap_or(&key), faults) {
-        return None;
-    }
-    let at = match node.get("at") {
-        Some(at) => faults.spanned(at, JsonPath::parse(at.text()?).ok()?),
-        None => {
-            let path = opens.under(&entry.key);
-            faults.spanned(&key, JsonPath::parse(&path).ok()?)
-        }
-    };
-    let moment = Moment::of_type(word).filter(|_| node.get("parse").is_none());
-    Some(Source::Column {
-        column: opens.column.clone(),
-        at: Some(at),
-        parse: match moment {
-            Some(moment) if node.get("lookup").is_none() => Some(json_moment(moment, &key, faults)),
-            _ => parse(node, word, faults),
-        },
-    })
-}
-
-/// Dates and times in JSON, where nothing else is said: as ISO 8601 has them.
-pub(super) fn json_moment(moment: Moment, at: &Node, faults: &Faults) -> Parse {
-    Parse {
-        format: faults.spanned(at, "ISO 8601".to_owned()),
-        parts: TimeFormat::iso(moment),
-        moment,
-        zone: None,
-        ambiguous: Ambiguous::Fail,
-    }
-}
-
-/// Refuses types that JSON has no value for.
-fn has_no_json(word: &str, at: &Node, faults: &mut Faults) -> bool {
-    if matches!(word, "bytes" | "float") {
-        let (reason, remedy) = match word {
-            "bytes" => ("JSON has no bytes", "make the field a `string`"),
-            _ => (
-                "a float has fewer digits than JSON's numbers",
-                "make the field a `double` or a `decimal(p,s)`",
-            ),
-        };
-        faults
-            .error(
-                &files::JSON_PATH,
-                at,
-                format!("no {word} can be opened in JSON"),
-            )
-            .because(reason)
-            .remedy(remedy);
-        return true;
-    }
-    false
-}
-
 fn from(node: &Node, word: &str, faults: &mut Faults) -> Option<Source> {
     let column = node.get("from")?;
     let at = node.get("at");
@@ -221,24 +166,6 @@ pub(crate) enum Within {
     Events(RowsBefore),
     /// In an outbox.
     Outbox(RowsBefore),
-}
-
-/// What a field opens that names no source.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Opens<'o> {
-    /// The payload's column.
-    pub(crate) column: &'o Spanned<String>,
-    /// The record that the field stands in.
-    pub(crate) path: &'o str,
-}
-
-impl Opens<'_> {
-    pub(super) fn under(&self, name: &str) -> String {
-        match self.path {
-            "" => name.to_owned(),
-            path => format!("{path}.{name}"),
-        }
-    }
 }
 
 impl Within {
@@ -389,6 +316,7 @@ pub(crate) fn parse(node: &Node, word: &str, faults: &mut Faults) -> Option<Pars
             Some("later") => Ambiguous::Later,
             _ => Ambiguous::Fail,
         },
+        unit: Unit::Micros,
     })
 }
 

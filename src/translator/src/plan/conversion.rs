@@ -4,56 +4,13 @@ use onramp_connector::ValueType;
 use onramp_finding::{Finding, Place, codes::mapping};
 use onramp_language::{Fallback, Field, Otherwise, Shape, Source};
 
-use super::source::opening;
-use super::{Planner, place_of};
+use super::Planner;
 use crate::conversion::{self, Refused};
 use crate::convert::Convert;
 use crate::enumeration::Codes;
-use crate::list::Items;
 use crate::lookup::Table;
 
 impl Planner<'_> {
-    /// What each element of an array becomes.
-    pub(super) fn items(
-        &mut self,
-        items: &Field,
-        path: &str,
-        source: &Source,
-        given: Option<&ValueType>,
-        from: &str,
-    ) -> Option<Items> {
-        let place = place_of(source);
-        let (of, opened) = match given {
-            Some(ValueType::Array(of)) => (Some((**of).clone()), None),
-            Some(ValueType::Json) => match opening(&items.shape) {
-                Ok((opened, of)) => (of, Some(opened)),
-                Err(refused) => {
-                    let message = format!("the elements of field {path} cannot be opened in JSON");
-                    let finding = Finding::error(refused.code, place, message);
-                    self.say(finding.because(refused.reason).remedy(refused.fix));
-                    return None;
-                }
-            },
-            _ => {
-                let message = format!("{from} cannot become an array (field {path})");
-                self.say(
-                    Finding::error(&mapping::TYPE_MISMATCH, place, message)
-                        .because("it is neither an array nor JSON")
-                        .remedy("name a column that is, or open text that is JSON with `at`"),
-                );
-                return None;
-            }
-        };
-        let (path, from) = (format!("{path}[]"), format!("an element of {from}"));
-        let json = opened.is_some();
-        let (convert, _) = self.convert(items, &path, place, of.as_ref(), &from, json)?;
-        Some(Items {
-            convert,
-            optional: items.optional,
-            opened,
-        })
-    }
-
     /// The conversion of a field or an element, and whether it is one to one; `json` for a part of
     /// JSON, whose numbers never declare a precision.
     pub(super) fn convert(
@@ -67,7 +24,7 @@ impl Planner<'_> {
     ) -> Option<(Convert, bool)> {
         let own = source_of(&field.shape)?;
         let parse = match own {
-            Source::Column { parse, .. } | Source::Item { parse } => parse.as_ref(),
+            Source::Column { parse, .. } | Source::Item { parse, .. } => parse.as_ref(),
             Source::Expression(_) | Source::Constant(_) => None,
         };
         let chosen = match &field.shape {
@@ -89,7 +46,7 @@ impl Planner<'_> {
                 (Convert::Lookup(table), false)
             }),
             Shape::Scalar { r#type, .. } => conversion::choose(given, r#type.value, parse),
-            Shape::Record { .. } | Shape::Array { .. } => return None,
+            Shape::Record { .. } | Shape::Array { .. } | Shape::Map { .. } => return None,
         };
         match chosen {
             Ok((convert, one_to_one)) => {
@@ -144,10 +101,11 @@ impl Planner<'_> {
 /// The source of a field that has one of its own.
 pub(super) fn source_of(shape: &Shape) -> Option<&Source> {
     match shape {
-        Shape::Scalar { source, .. } | Shape::Enum { source, .. } | Shape::Array { source, .. } => {
-            Some(source)
-        }
-        Shape::Record { .. } => None,
+        Shape::Scalar { source, .. }
+        | Shape::Enum { source, .. }
+        | Shape::Array { source, .. }
+        | Shape::Map { source, .. } => Some(source),
+        Shape::Record { source, .. } => source.as_ref(),
     }
 }
 

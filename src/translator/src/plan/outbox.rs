@@ -60,14 +60,6 @@ impl Planner<'_> {
 
     pub(super) fn outbox(&mut self, outbox: &Outbox) -> Option<Columns> {
         let columns = &outbox.columns;
-        let events = &self.product.kind;
-        let avro = match events {
-            onramp_language::Kind::Outbox { events, .. } => events.iter().any(|event| {
-                let payload = event.payload.as_ref();
-                payload.is_some_and(|p| p.form == PayloadForm::Avro)
-            }),
-            _ => false,
-        };
         let code: Fits = |t| {
             matches!(
                 t,
@@ -80,19 +72,13 @@ impl Planner<'_> {
                 ValueType::Float | ValueType::Double | ValueType::Json | ValueType::Array(_)
             )
         };
-        let payload: (Fits, &str) = match avro {
-            true => (|t| matches!(t, ValueType::Bytes), "Avro is bytes"),
-            false => (
-                |t| matches!(t, ValueType::Json | ValueType::Text),
-                "JSON is a column of JSON, or of text",
-            ),
-        };
         let time: Fits = |t| matches!(t, ValueType::Timestamp | ValueType::Int(_));
         let whole: Fits = |t| matches!(t, ValueType::Int(_));
         let id = self.own(&columns.id, exact, "an id has one text");
         let r#type = self.own(&columns.r#type, code, "a type is a text, or a number");
         let key = self.own(&columns.key, exact, "a key has one text");
-        let payload = self.own(&columns.payload, payload.0, payload.1);
+        let (fits, reason, remedy) = self.payload();
+        let payload = self.place(&columns.payload, fits, (&reason, remedy));
         let timestamp = columns.timestamp.as_ref().map(|column| {
             self.own(
                 column,
@@ -109,7 +95,7 @@ impl Planner<'_> {
             let slot = self.own(column, |_| true, "")?;
             headers.push((name.value.clone(), slot));
         }
-        Some(Columns {
+        let mut columns = Columns {
             id: id?,
             r#type: r#type?,
             key: key?,
@@ -123,10 +109,52 @@ impl Planner<'_> {
                 Some(slot) => Some(slot?),
             },
             headers,
-        })
+            content: None,
+        };
+        columns.content = columns.content();
+        Some(columns)
+    }
+
+    /// What the payload's column may be, and why: that of the events in JSON, of those in Avro, or of
+    /// both.
+    fn payload(&self) -> (Fits, String, &'static str) {
+        let named = |form: PayloadForm| {
+            let records = self.product.records();
+            let of_form = records.into_iter().filter_map(|record| record.event);
+            let mut of_form = of_form.filter(|event| {
+                let payload = event.payload.as_ref();
+                payload.is_some_and(|payload| payload.form == form)
+            });
+            of_form.next().map(|event| event.name.value.clone())
+        };
+        let Some(avro) = named(PayloadForm::Avro) else {
+            return (
+                |t| matches!(t, ValueType::Json | ValueType::Text | ValueType::Bytes),
+                "JSON is a column of JSON, of text, or of bytes that are text in UTF-8".to_owned(),
+                "name another column",
+            );
+        };
+        let beside = match named(PayloadForm::Json) {
+            Some(json) => format!("; {json} is JSON, which bytes hold too, as text in UTF-8"),
+            None => String::new(),
+        };
+        (
+            |t| matches!(t, ValueType::Bytes),
+            format!("{avro} is Avro, which is bytes{beside}"),
+            "name a column of bytes",
+        )
     }
 
     fn own(&mut self, name: &Spanned<String>, fits: Fits, reason: &str) -> Option<Place> {
+        self.place(name, fits, (reason, "name another column"))
+    }
+
+    fn place(
+        &mut self,
+        name: &Spanned<String>,
+        fits: Fits,
+        (reason, remedy): (&str, &str),
+    ) -> Option<Place> {
         if self.product.outbox().is_some_and(|outbox| outbox.messages) {
             let content = Spanned {
                 value: CONTENT.to_owned(),
@@ -142,7 +170,7 @@ impl Planner<'_> {
         if !fits(&column.value_type) {
             let message = format!("column {} ({}) does not fit", column.name, column.type_name);
             let finding = Finding::error(&mapping::TYPE_MISMATCH, name.place(), message);
-            self.say(finding.because(reason).remedy("name another column"));
+            self.say(finding.because(reason).remedy(remedy));
             return None;
         }
         self.plan.slots.push(slot);

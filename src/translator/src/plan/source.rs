@@ -2,7 +2,7 @@
 
 use onramp_connector::{Column, ValueType};
 use onramp_expression::{JsonPath, Opened};
-use onramp_finding::{Finding, codes::mapping};
+use onramp_finding::{Finding, Place, codes::mapping};
 use onramp_language::{Field, Scalar, Shape, Source, Spanned};
 
 use super::Planner;
@@ -36,9 +36,12 @@ impl<'p> Planner<'p> {
                 let slot = self.places.row + slot;
                 self.reads(slot);
                 let name = format!("column {} ({})", found.name, found.type_name);
-                // A column that is itself an array in JSON needs no path.
-                let whole = matches!(field.shape, Shape::Array { .. })
-                    && found.value_type == ValueType::Json;
+                // A column that is itself an array or a record in JSON needs no path.
+                let whole = match field.shape {
+                    Shape::Array { .. } => found.value_type == ValueType::Json,
+                    Shape::Record { .. } | Shape::Map { .. } => true,
+                    _ => false,
+                };
                 match at {
                     None if !whole => Some(Resolved {
                         origin: Origin::Slot(slot),
@@ -79,9 +82,29 @@ impl<'p> Planner<'p> {
                     json: false,
                 })
             }
-            // Elements come with their array.
-            Source::Item { .. } => None,
+            Source::Item { at, .. } => self.part(field, path, at.as_ref()),
         }
+    }
+
+    /// A part of the element, or of the record, that a field stands in.
+    fn part(
+        &mut self,
+        field: &Field,
+        path: &str,
+        at: Option<&Spanned<JsonPath>>,
+    ) -> Option<Resolved> {
+        let place = at.map_or_else(|| field.name.place(), Spanned::place);
+        let (opened, given) = self.opening(field, path, place)?;
+        Some(Resolved {
+            origin: Origin::Part(opened),
+            given,
+            nullable: false,
+            name: match at {
+                Some(at) => format!("{} in JSON", at.value),
+                None => "a part of JSON".to_owned(),
+            },
+            json: true,
+        })
     }
 
     /// A part of a column's JSON, opened as the field's type asks.
@@ -94,7 +117,13 @@ impl<'p> Planner<'p> {
         at: Option<&Spanned<JsonPath>>,
     ) -> Option<Resolved> {
         let place = at.map_or_else(|| field.name.place(), Spanned::place);
-        if !matches!(column.value_type, ValueType::Json | ValueType::Text) {
+        let holds_json = match column.value_type {
+            ValueType::Json | ValueType::Text => true,
+            // Beside events in Avro: text in UTF-8.
+            ValueType::Bytes => self.is_payload(column),
+            _ => false,
+        };
+        if !holds_json {
             let message = format!("{name} holds no JSON to open (field {path})");
             self.say(
                 Finding::error(&mapping::TYPE_MISMATCH, place, message)
@@ -103,18 +132,7 @@ impl<'p> Planner<'p> {
             );
             return None;
         }
-        let (opened, given) = match opening(&field.shape) {
-            Ok(opening) => opening,
-            Err(refused) => {
-                let message = format!("field {path} cannot be opened in JSON");
-                self.say(
-                    Finding::error(refused.code, place, message)
-                        .because(refused.reason)
-                        .remedy(refused.fix),
-                );
-                return None;
-            }
-        };
+        let (opened, given) = self.opening(field, path, place)?;
         let name = match at {
             Some(at) => format!("{} in {name}", at.value),
             None => name,
@@ -128,6 +146,27 @@ impl<'p> Planner<'p> {
             name,
             json: true,
         })
+    }
+
+    /// What a field is opened as, or that it cannot be.
+    fn opening(
+        &mut self,
+        field: &Field,
+        path: &str,
+        place: Place,
+    ) -> Option<(Opened, Option<ValueType>)> {
+        match opening(&field.shape) {
+            Ok(opening) => Some(opening),
+            Err(refused) => {
+                let message = format!("field {path} cannot be opened in JSON");
+                self.say(
+                    Finding::error(refused.code, place, message)
+                        .because(refused.reason)
+                        .remedy(refused.fix),
+                );
+                None
+            }
+        }
     }
 
     pub(super) fn column(&mut self, name: &Spanned<String>) -> Option<(usize, &'p Column)> {
@@ -176,12 +215,8 @@ pub(super) fn opening(shape: &Shape) -> Result<(Opened, Option<ValueType>), Refu
         | Shape::Scalar {
             lookup: Some(_), ..
         } => return Ok((Opened::Code, None)),
-        Shape::Array { .. } => return Ok((Opened::Raw, Some(ValueType::Json))),
-        Shape::Record { .. } => {
-            return Err(refused(
-                "a record has no value of its own",
-                "give each of its fields one",
-            ));
+        Shape::Array { .. } | Shape::Record { .. } | Shape::Map { .. } => {
+            return Ok((Opened::Raw, Some(ValueType::Json)));
         }
         Shape::Scalar { r#type, .. } => r#type.value,
     };
@@ -198,12 +233,7 @@ pub(super) fn opening(shape: &Shape) -> Result<(Opened, Option<ValueType>), Refu
         | Scalar::Timestamp
         | Scalar::LocalTimestamp
         | Scalar::Time => (Opened::Text, Some(ValueType::Text)),
-        Scalar::Float => {
-            return Err(refused(
-                "a float has fewer digits than JSON's numbers",
-                "make it a double or a decimal(p,s)",
-            ));
-        }
+        Scalar::Float => (Opened::Float, Some(ValueType::Float)),
         Scalar::Bytes => return Err(refused("JSON has no bytes", "make it a string")),
     })
 }

@@ -11,6 +11,9 @@ use onramp_event::RouteId;
 use onramp_language::Product;
 use onramp_translator::{Encoding, Mapped, RowLimits, RowNames, TableMapping, Translator};
 
+/// The secret of the key `pii`.
+pub(crate) const KEY: &[u8] = b"secret";
+
 /// Reads a product: `head` holds lines between description and fields, `fields` the fields.
 pub(crate) fn product(head: &str, fields: &str) -> Product {
     product_with(head, fields, &[])
@@ -231,7 +234,7 @@ pub(crate) fn translator_naming(
     };
     Translator::new(
         vec![mapping],
-        vec![("pii".into(), b"secret".to_vec())],
+        vec![("pii".into(), KEY.to_vec())],
         RowLimits {
             row_bytes,
             moved_keys_bytes: 1 << 20,
