@@ -3,6 +3,7 @@
 
 mod broker;
 
+use std::io::Read as _;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -44,10 +45,24 @@ fn victim(name: &str) {
 
 struct Victim(Child);
 
+impl Victim {
+    /// It lives, unless it is killed: whatever else ends it, it says why.
+    fn lives(&mut self) -> bool {
+        if self.0.try_wait().unwrap().is_some() {
+            let mut said = String::new();
+            let mut errors = self.0.stderr.take().unwrap();
+            errors.read_to_string(&mut said).unwrap();
+            panic!("the publisher ended by itself:\n{said}");
+        }
+        true
+    }
+}
+
 impl Drop for Victim {
     fn drop(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
+        // One that ended by itself was told of.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -69,11 +84,12 @@ fn a_killed_publisher_publishes_nothing_twice_and_loses_nothing() {
                 format!("{}/{}", gateway.name, gateway.topic),
             )
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let victim = Victim(victim);
+        let mut victim = Victim(victim);
         within(|| {
+            assert!(victim.lives());
             let now = progress::read(&gateway.kafka, &gateway.name).unwrap();
             let now = now
                 .and_then(|p| p.position)
@@ -85,6 +101,8 @@ fn a_killed_publisher_publishes_nothing_twice_and_loses_nothing() {
         std::thread::sleep(Duration::from_micros(seed >> 46));
         drop(victim);
     }
+    // The last one's transaction may be open: nothing is settled until a successor ends it.
+    drop(gateway.producer().unwrap());
     let last = gateway
         .position()
         .unwrap()
