@@ -30,6 +30,7 @@ fields:
   status:   { type: enum, from: ord_stat, values: { "N": NEW, "P": PAID }, default: UNKNOWN, otherwise: fail }
   email:    { type: string, from: email, optional: true, classification: personal, protect: { hmac: pii } }
   note:     { type: string, from: nte, optional: true }
+  share:    { type: long, expr: 1 + 100 / (row.ord_no - 13) }
 "#;
 
 fn command(scenario: &Scenario, arguments: &[&str]) -> Command {
@@ -91,11 +92,12 @@ async fn a_failing_row_is_kept_with_its_context_and_the_others_go_on() {
     let gateway = Gateway::streaming(&scenario).await;
     sql("BEGIN; INSERT INTO ordr_hdr VALUES (7, 'N', 'a@shop.test', 'first'); \
          INSERT INTO ordr_hdr VALUES (8, 'X', 'secret@shop.test', 'no such code'); \
-         INSERT INTO ordr_hdr VALUES (9, NULL); UPDATE ordr_hdr SET ord_stat = 'P' WHERE ord_no = 7; COMMIT")
+         INSERT INTO ordr_hdr VALUES (9, NULL); \
+         INSERT INTO ordr_hdr VALUES (13, 'N'); UPDATE ordr_hdr SET ord_stat = 'P' WHERE ord_no = 7; COMMIT")
     .await;
-    let rows = kept(&scenario, 3).await;
+    let rows = kept(&scenario, 4).await;
     let keys: Vec<&str> = rows.iter().map(|(key, _)| key.as_str()).collect();
-    assert_eq!(keys, ["2", "8", "9"]);
+    assert_eq!(keys, ["2", "8", "9", "13"]);
     let of = |at: usize, name: &str| rows[at].1[name].clone();
     assert_eq!(of(0, "operation"), "snapshot");
     assert_eq!(
@@ -104,6 +106,14 @@ async fn a_failing_row_is_kept_with_its_context_and_the_others_go_on() {
     );
     assert_eq!(of(1, "operation"), "insert");
     assert_eq!(of(1, "column"), "ord_stat");
+    assert_eq!(
+        (of(3, "code"), of(3, "field")),
+        ("ONR-212".into(), "share".into())
+    );
+    assert_eq!(
+        (of(3, "expression_at"), of(1, "expression_at")),
+        (4.into(), Value::Null)
+    );
     assert_eq!(of(1, "product"), scenario.topic("orders.v1"));
     assert_eq!(of(1, "position"), of(2, "position"), "one transaction");
     let row = of(1, "after");
@@ -128,8 +138,8 @@ async fn a_failing_row_is_kept_with_its_context_and_the_others_go_on() {
         events.iter().any(|e| e.key == "8" && e.value.is_none())
     })
     .await;
-    assert_eq!(kept(&scenario, 3).await.len(), 3);
-    assert_eq!(gateway.metric(&metric(&scenario)), Some(3.0));
+    assert_eq!(kept(&scenario, 4).await.len(), 4);
+    assert_eq!(gateway.metric(&metric(&scenario)), Some(4.0));
     assert!(gateway.stop().await.success());
     scenario.close().await;
 }

@@ -15,6 +15,8 @@ pub struct RowFault {
     pub column: Option<String>,
     /// The field's path, e.g. `address.city`; `where` for the filter; empty for the row as such.
     pub field: String,
+    /// The byte of the field's expression where the failing part begins, where one failed.
+    pub at: Option<u32>,
     /// Why.
     pub reason: String,
     /// The item of the batch that brought the row.
@@ -29,11 +31,13 @@ impl RowFault {
             Some(column) => format!("table {}, column {column}", self.table),
             None => format!("table {}", self.table),
         };
-        let message = if self.field.is_empty() {
-            self.code.title.to_owned()
-        } else {
-            format!("{}: field {}", self.code.title, self.field)
-        };
+        let mut message = self.code.title.to_owned();
+        if !self.field.is_empty() {
+            message.push_str(&format!(": field {}", self.field));
+        }
+        if let Some(at) = self.at {
+            message.push_str(&format!(", at byte {at} of its expression"));
+        }
         let place = Place::Log {
             what,
             position: position.to_owned(),

@@ -328,10 +328,6 @@ impl<'a> Sink<'_, 'a> {
 impl Trouble {
     fn of_element(why: Undecodable) -> Self {
         let code = Trouble::code_of(why);
-        Trouble {
-            code,
-            reason: why.reason(),
-            slot: None,
-        }
+        Trouble::new(code, why.reason())
     }
 }

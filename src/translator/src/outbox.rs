@@ -135,11 +135,11 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
                 UnknownType::Ignore => Ok(()),
                 UnknownType::Fail | UnknownType::Quarantine => Err((
                     "type",
-                    Trouble {
-                        code: &mapping::UNKNOWN_EVENT,
-                        reason: "the row's type is none of the product's events",
-                        slot: Some(outbox.columns.r#type.slot),
-                    },
+                    Trouble::new(
+                        &mapping::UNKNOWN_EVENT,
+                        "the row's type is none of the product's events",
+                    )
+                    .in_slot(outbox.columns.r#type.slot),
                 )),
             },
         }
@@ -248,11 +248,11 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
                 if !avro.fits(datum) {
                     return Err((
                         "payload",
-                        Trouble {
-                            code: &mapping::ROW_PAYLOAD,
-                            reason: "the payload is not Avro by the event's schema",
-                            slot: Some(place.slot),
-                        },
+                        Trouble::new(
+                            &mapping::ROW_PAYLOAD,
+                            "the payload is not Avro by the event's schema",
+                        )
+                        .in_slot(place.slot),
                     ));
                 }
                 event.form.frame(bytes);
@@ -303,11 +303,11 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
     ) -> Result<Span, FieldTrouble<'a>> {
         let value = self.part(field, said, place, Opened::Code)?;
         if value == Value::Null {
-            let trouble = Trouble {
-                code: &mapping::ROW_NULL,
-                reason: "the row holds null, and every event has one",
-                slot: Some(place.slot),
-            };
+            let trouble = Trouble::new(
+                &mapping::ROW_NULL,
+                "the row holds null, and every event has one",
+            )
+            .in_slot(place.slot);
             return Err((field, trouble));
         }
         let bytes = &mut output.arena.bytes;
@@ -382,10 +382,6 @@ fn in_slot(slot: usize, refusal: Refusal) -> Trouble {
 }
 
 fn refused<'a>(field: &'static str, place: &Place, reason: &'static str) -> FieldTrouble<'a> {
-    let trouble = Trouble {
-        code: &mapping::ROW_VALUE,
-        reason,
-        slot: Some(place.slot),
-    };
+    let trouble = Trouble::new(&mapping::ROW_VALUE, reason).in_slot(place.slot);
     (field, trouble)
 }

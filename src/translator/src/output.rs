@@ -137,11 +137,7 @@ impl Output<'_> {
             + 2 * own.id.map_or(0, Span::len)
             + target.header_bytes;
         if bytes > self.row_bytes {
-            return Err(Trouble {
-                code: &mapping::ROW_TOO_LARGE,
-                reason: mapping::ROW_TOO_LARGE.reason,
-                slot: None,
-            });
+            return Err(Trouble::of_code(&mapping::ROW_TOO_LARGE));
         }
         let ordinal = &mut self.given.ordinals[target.route.0 as usize];
         self.arena.records.push(Record {

@@ -148,6 +148,11 @@ impl<'a> Failing<'a, '_> {
         text(out, "reason", Some(trouble.reason));
         text(out, "field", Some(self.field).filter(|f| !f.is_empty()));
         text(out, "column", column);
+        name(out, "expression_at");
+        let at = trouble.at.map_or(Out::Null, |at| Out::Long(at.into()));
+        // Writing to memory does not fail.
+        let _ = write::json(&at, out);
+        out.push(b',');
         text(out, "operation", Some(operation));
         text(out, "position", std::str::from_utf8(&stated.place).ok());
         text(out, "transaction", std::str::from_utf8(&stated.id).ok());

@@ -389,11 +389,7 @@ pub(crate) fn no_image<'a>(
     code: &'static onramp_finding::Code,
     reason: &'static str,
 ) -> FieldTrouble<'a> {
-    let trouble = Trouble {
-        code,
-        reason,
-        slot: None,
-    };
+    let trouble = Trouble::new(code, reason);
     ("", trouble)
 }
 

@@ -65,15 +65,35 @@ pub(crate) struct Trouble {
     pub(crate) reason: &'static str,
     /// The column's slot, where one is to blame.
     pub(crate) slot: Option<usize>,
+    /// The byte of the expression's text where the failing part begins, where one failed.
+    pub(crate) at: Option<u32>,
 }
 
 impl Trouble {
-    pub(crate) fn of_column(slot: usize, why: Undecodable) -> Self {
+    pub(crate) fn new(code: &'static Code, reason: &'static str) -> Self {
         Trouble {
-            code: Trouble::code_of(why),
-            reason: why.reason(),
-            slot: Some(slot),
+            code,
+            reason,
+            slot: None,
+            at: None,
         }
+    }
+
+    /// For the reason that the code has.
+    pub(crate) fn of_code(code: &'static Code) -> Self {
+        Trouble::new(code, code.reason)
+    }
+
+    /// The same, and a column is to blame.
+    pub(crate) fn in_slot(self, slot: usize) -> Self {
+        Trouble {
+            slot: Some(slot),
+            ..self
+        }
+    }
+
+    pub(crate) fn of_column(slot: usize, why: Undecodable) -> Self {
+        Trouble::new(Trouble::code_of(why), why.reason()).in_slot(slot)
     }
 
     pub(crate) fn code_of(why: Undecodable) -> &'static Code {
@@ -87,26 +107,21 @@ impl Trouble {
     }
 
     pub(crate) fn of_refusal(refusal: Refusal) -> Self {
-        Trouble {
-            code: refusal.code,
-            reason: refusal.reason,
-            slot: None,
-        }
+        Trouble::new(refusal.code, refusal.reason)
     }
 
     pub(crate) fn of_expression(error: EvalError) -> Self {
-        match error.cause {
+        let trouble = match error.cause {
             Cause::Undecodable { slot, reason } => Trouble::of_column(slot, reason),
             Cause::NotAsDescribed { slot } => Trouble {
-                code: error.code(),
-                reason: error.reason(),
                 slot,
+                ..Trouble::new(error.code(), error.reason())
             },
-            _ => Trouble {
-                code: error.code(),
-                reason: error.reason(),
-                slot: None,
-            },
+            _ => Trouble::new(error.code(), error.reason()),
+        };
+        Trouble {
+            at: Some(error.at),
+            ..trouble
         }
     }
 }
@@ -216,9 +231,11 @@ impl Step {
         match out == Out::Null && !self.optional {
             false => Ok(out),
             true => Err(Trouble {
-                code: &mapping::ROW_NULL,
-                reason: "the row holds null and the field is required",
                 slot: self.slot(),
+                ..Trouble::new(
+                    &mapping::ROW_NULL,
+                    "the row holds null and the field is required",
+                )
             }),
         }
     }

@@ -222,11 +222,7 @@ impl Translator {
                 }
             };
             if let Some(code) = code {
-                let trouble = Trouble {
-                    code,
-                    reason: code.reason,
-                    slot: None,
-                };
+                let trouble = Trouble::of_code(code);
                 return Some(fault(program, &product.name, "", trouble, item));
             }
         }
@@ -240,11 +236,7 @@ impl Translator {
         let mut all =
             programs.flat_map(|program| program.products.iter().map(move |p| (program, p)));
         let (program, product) = all.find(|(_, product)| product.target.route == route)?;
-        let trouble = Trouble {
-            code: &mapping::KEY_IN_TWO_TABLES,
-            reason: mapping::KEY_IN_TWO_TABLES.reason,
-            slot: None,
-        };
+        let trouble = Trouble::of_code(&mapping::KEY_IN_TWO_TABLES);
         Some(fault(program, &product.name, "", trouble, item))
     }
 
@@ -275,6 +267,7 @@ fn fault(
         table: program.layout.name.to_string(),
         column: trouble.slot.map(|slot| program.column(slot).to_owned()),
         field: field.to_owned(),
+        at: trouble.at,
         reason: trouble.reason.to_owned(),
         item,
     }
