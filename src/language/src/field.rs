@@ -14,6 +14,8 @@ pub struct Field {
     pub doc: Option<String>,
     /// `optional: true`: may be null.
     pub optional: bool,
+    /// How an event's `.avsc` has it, where Avro has two ways.
+    pub in_avro: InAvro,
     /// `classification: personal`, or another word.
     pub classification: Option<String>,
     /// `protect`.
@@ -50,6 +52,15 @@ impl Field {
             _ => self,
         }
     }
+}
+
+/// What an event's `.avsc` says of a field that changes its bytes and not what it holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InAvro {
+    /// Null is the second of its union's two types.
+    pub null_last: bool,
+    /// A decimal is a `fixed` of so many bytes.
+    pub fixed: Option<u16>,
 }
 
 /// A field's type with what that type needs.

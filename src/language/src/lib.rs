@@ -23,7 +23,8 @@ mod yaml;
 
 pub use definition::{duration, is_a_key_name};
 pub use field::{
-    Ambiguous, Fallback, Field, Lookup, Otherwise, Parse, Protect, Scalar, Shape, Source, Unit,
+    Ambiguous, Fallback, Field, InAvro, Lookup, Otherwise, Parse, Protect, Scalar, Shape, Source,
+    Unit,
 };
 pub use fixtures::{Cell, Expected, Fixtures, Given, Row, Test};
 pub use gateway::{

@@ -19,7 +19,16 @@ pub(crate) enum Convert {
     Double,
     Text,
     Bytes,
-    Decimal { precision: u8, scale: u8 },
+    Decimal {
+        precision: u8,
+        scale: u8,
+    },
+    /// A decimal of so many bytes.
+    Fixed {
+        precision: u8,
+        scale: u8,
+        size: u16,
+    },
     Date,
     Time,
     LocalTimestamp,
@@ -46,6 +55,8 @@ pub enum Out<'a> {
     Text(&'a str),
     Bytes(&'a [u8]),
     Decimal(Decimal),
+    /// A decimal that is written in so many bytes, which hold it.
+    Fixed(Decimal, u16),
     Date(i32),
     Time(i64),
     LocalTimestamp(i64),
@@ -138,14 +149,22 @@ impl Convert {
             }
             (Convert::Bool, Value::Bool(v)) => Out::Bool(v),
             (Convert::Decimal { precision, scale }, Value::Decimal(v)) => {
-                decimal(v, *precision, *scale)?
+                Out::Decimal(decimal(v, *precision, *scale)?)
             }
+            (
+                Convert::Fixed {
+                    precision,
+                    scale,
+                    size,
+                },
+                Value::Decimal(v),
+            ) => Out::Fixed(decimal(v, *precision, *scale)?, *size),
             (Convert::Decimal { precision, scale }, Value::Int(v)) => {
                 let whole = Decimal {
                     mantissa: v.into(),
                     scale: 0,
                 };
-                decimal(whole, *precision, *scale)?
+                Out::Decimal(decimal(whole, *precision, *scale)?)
             }
             (Convert::Parsed(parser), Value::Text(v)) => parser.read(v)?,
             (Convert::Date, Value::Date(v)) => Out::Date(v),
@@ -204,12 +223,12 @@ fn rescale(v: Decimal, scale: u8) -> Result<i128, Refusal> {
 }
 
 #[inline]
-fn decimal<'a>(v: Decimal, precision: u8, scale: u8) -> Result<Out<'a>, Refusal> {
+fn decimal(v: Decimal, precision: u8, scale: u8) -> Result<Decimal, Refusal> {
     let mantissa = rescale(v, scale)?;
     if power(precision).is_some_and(|p| mantissa.unsigned_abs() >= p.unsigned_abs()) {
         return Err(Refusal::value("the number has more digits than the field"));
     }
-    Ok(Out::Decimal(Decimal { mantissa, scale }))
+    Ok(Decimal { mantissa, scale })
 }
 
 /// A UUID's text, with its hyphens, in either case.

@@ -237,12 +237,12 @@ fn field<'a>(
     most: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), FieldTrouble<'a>> {
-    if step.optional {
+    if let Some(branches) = step.optional {
         if *value == Out::Null {
-            out.push(0);
+            out.push(branches.null);
             return Ok(());
         }
-        out.push(2);
+        out.push(branches.value);
     }
     if let Out::Many(many) = value {
         let end = out.len().saturating_add(most);

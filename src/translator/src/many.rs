@@ -14,7 +14,7 @@ use onramp_finding::codes::mapping;
 
 use crate::convert::{Convert, Out, Refusal};
 use crate::protection::Protection;
-use crate::step::{Origin, Step, Trouble};
+use crate::step::{Branches, Origin, Step, Trouble};
 use crate::write;
 
 /// What each element of an array, or each value of a map, becomes.
@@ -22,7 +22,7 @@ use crate::write;
 pub(crate) struct Items {
     pub(crate) convert: Convert,
     pub(crate) protect: Option<Protection>,
-    pub(crate) optional: bool,
+    pub(crate) optional: Option<Branches>,
     /// In JSON: what each is opened as.
     pub(crate) opened: Option<Opened>,
 }
@@ -127,19 +127,19 @@ impl Items {
         if let Some(protect) = &self.protect {
             value = protect.apply(&value, sink.scratch).map_err(refused)?;
         }
-        if self.optional {
-            sink.out.push(2);
+        if let Some(branches) = self.optional {
+            sink.out.push(branches.value);
         }
         sink.value(&value, room)
     }
 
     fn null<'a>(&self, sink: &mut Sink<'_, 'a>) -> Result<(), Within<'a>> {
         match self.optional {
-            true => {
-                sink.out.push(0);
+            Some(branches) => {
+                sink.out.push(branches.null);
                 Ok(())
             }
-            false => Err(refused(Refusal {
+            None => Err(refused(Refusal {
                 code: &mapping::ROW_NULL,
                 reason: "an element of the array is null and its items are required",
             })),
@@ -195,8 +195,10 @@ impl Parts {
             let at_step = |trouble| (Some(&*step.path), trouble);
             let part = part.map_err(|why| at_step(Trouble::of_refusal(Refusal::of_json(why))))?;
             let value = step.finished(part, sink.scratch).map_err(at_step)?;
-            if step.optional {
-                sink.out.push(if value == Out::Null { 0 } else { 2 });
+            if let Some(branches) = step.optional {
+                let null = value == Out::Null;
+                sink.out
+                    .push(if null { branches.null } else { branches.value });
             }
             sink.value(&value, room)
                 .map_err(|(path, trouble)| (path.or(Some(&*step.path)), trouble))?;
@@ -269,8 +271,8 @@ fn list<'a>(
             match element.as_bytes().first() {
                 Some(b'n') => items.null(sink)?,
                 Some(b'{') => {
-                    if items.optional {
-                        sink.out.push(2);
+                    if let Some(branches) = items.optional {
+                        sink.out.push(branches.value);
                     }
                     parts.write(notes, rest, sink)?;
                 }

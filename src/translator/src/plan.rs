@@ -21,7 +21,7 @@ use crate::change::{Of, Places};
 use crate::contract;
 use crate::convert::Convert;
 use crate::outbox::Columns;
-use crate::step::{Origin, Step};
+use crate::step::{Branches, Origin, Step};
 use conversion::{null_has_value, source_of};
 use many::Many;
 use source::Resolved;
@@ -429,7 +429,7 @@ impl<'p> Planner<'p> {
             origin,
             convert,
             protect,
-            optional: field.optional,
+            optional: Branches::of(field),
         };
         Some((step, one_to_one))
     }

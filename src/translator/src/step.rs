@@ -7,6 +7,7 @@ use onramp_expression::{
     Cause, EvalError, Expression, JsonFault, JsonPath, Opened, Row, Scratch, json_value,
 };
 use onramp_finding::{Code, codes::mapping};
+use onramp_language::Field;
 
 use crate::convert::{Convert, Out, Refusal};
 use crate::lookup::Fixed;
@@ -55,7 +56,25 @@ pub(crate) struct Step {
     pub(crate) origin: Origin,
     pub(crate) convert: Convert,
     pub(crate) protect: Option<Protection>,
-    pub(crate) optional: bool,
+    /// Where null may stand.
+    pub(crate) optional: Option<Branches>,
+}
+
+/// How a union of null and one type is written: the byte of each one's place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Branches {
+    pub(crate) null: u8,
+    pub(crate) value: u8,
+}
+
+impl Branches {
+    /// Those of a field or an item; None where null may not stand.
+    pub(crate) fn of(field: &Field) -> Option<Branches> {
+        field.optional.then_some(match field.in_avro.null_last {
+            false => Branches { null: 0, value: 2 },
+            true => Branches { null: 2, value: 0 },
+        })
+    }
 }
 
 /// Why a step has no value.
@@ -228,7 +247,7 @@ impl Step {
             Origin::Constant(fixed) => fixed.out(),
             _ => self.convert.apply(value).map_err(|r| self.refused(r))?,
         };
-        match out == Out::Null && !self.optional {
+        match out == Out::Null && self.optional.is_none() {
             false => Ok(out),
             true => Err(Trouble {
                 slot: self.slot(),

@@ -44,6 +44,14 @@ fn decimal(value: Decimal, out: &mut Vec<u8>) {
     bytes(&all[start..], out);
 }
 
+/// The mantissa's two's complement form in so many bytes, big-endian.
+fn fixed(value: Decimal, size: usize, out: &mut Vec<u8>) {
+    let all = value.mantissa.to_be_bytes();
+    let sign = if value.mantissa < 0 { 0xff } else { 0 };
+    out.extend(std::iter::repeat_n(sign, size.saturating_sub(all.len())));
+    out.extend_from_slice(&all[all.len().saturating_sub(size)..]);
+}
+
 /// Writes a value in Avro's binary form; a null is nothing, its union's branch is the caller's.
 #[inline]
 pub(crate) fn avro(value: &Out<'_>, out: &mut Vec<u8>) {
@@ -59,6 +67,7 @@ pub(crate) fn avro(value: &Out<'_>, out: &mut Vec<u8>) {
         Out::Text(v) => bytes(v.as_bytes(), out),
         Out::Bytes(v) => bytes(v, out),
         Out::Decimal(v) => decimal(*v, out),
+        Out::Fixed(v, size) => fixed(*v, (*size).into(), out),
         Out::Uuid(v) => bytes(&uuid(v), out),
         Out::Pseudonym(key, digest) => {
             number(key.len() as i64 + 1 + BASE64URL_BYTES as i64, out);
@@ -83,7 +92,7 @@ pub(crate) fn text<W: Write>(value: &Out<'_>, out: &mut W) -> io::Result<()> {
         Out::Double(v) => write!(out, "{v}"),
         Out::Text(v) | Out::Symbol(_, v) => out.write_all(v.as_bytes()),
         Out::Bytes(v) => v.iter().try_for_each(|b| write!(out, "{b:02x}")),
-        Out::Decimal(v) => decimal_text(*v, out),
+        Out::Decimal(v) | Out::Fixed(v, _) => decimal_text(*v, out),
         Out::Date(v) => date_text((*v).into(), out),
         Out::Time(v) => time_text(*v, out),
         Out::LocalTimestamp(v) => moment_text(*v, out),

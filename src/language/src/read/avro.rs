@@ -3,21 +3,21 @@
 //! Of what Avro has, the fields are what JSON says in one way: values, enums, records, arrays, maps,
 //! null beside one of them. Anything else is refused by name, at its path in the schema.
 
+mod names;
 mod types;
-
-use std::collections::HashMap;
 
 use onramp_expression::JsonPath;
 use onramp_finding::codes::files;
 use serde_json::Value;
 
-use self::types::{Refused, nullable, scalar};
+use self::names::Names;
+use self::types::{One, Refused, nullable, scalar};
 use super::product::Surroundings;
 use super::standing::{Opens, json_moment};
 use crate::faults::Faults;
 use crate::load::{inside, text_of};
 use crate::yaml::Node;
-use crate::{AvroFile, Field, Moment, Otherwise, Shape, Source, Spanned, Unit};
+use crate::{AvroFile, Field, InAvro, Moment, Otherwise, Shape, Source, Spanned, Unit};
 
 /// Deeper schemas are refused; a record within itself has no end.
 const MAX_DEPTH: usize = 16;
@@ -54,12 +54,12 @@ pub(super) fn read(
         let mut reader = Reader {
             at,
             opens: opens?,
-            known: HashMap::new(),
+            names: Names::default(),
             left: MOST_FIELDS,
             refused: Vec::new(),
             faults,
         };
-        fields = reader.fields(&schema, Stands::PAYLOAD, "", 0);
+        fields = reader.payload(&schema);
         let refused = reader.refused;
         let sound = refused.is_empty();
         for Refused {
@@ -148,8 +148,7 @@ impl Stands<'_> {
 struct Reader<'r> {
     at: &'r Node,
     opens: Opens<'r>,
-    /// Named types, by the names they were given.
-    known: HashMap<String, Value>,
+    names: Names,
     /// How many more fields may be read.
     left: usize,
     refused: Vec<Refused>,
@@ -157,6 +156,12 @@ struct Reader<'r> {
 }
 
 impl Reader<'_> {
+    fn payload(&mut self, schema: &Value) -> Vec<Field> {
+        let named = self.names.resolved(schema);
+        self.names.enter(&named);
+        self.fields(schema, Stands::PAYLOAD, "", 0)
+    }
+
     /// The fields of a record, without those that are refused.
     fn fields(
         &mut self,
@@ -199,8 +204,8 @@ impl Reader<'_> {
         depth: usize,
     ) -> Result<Field, Refused> {
         if depth > MAX_DEPTH {
-            let what = "is a record within itself, or too deep";
-            return Err(Refused::new(path, what, "flatten it"));
+            let what = format!("is more than {MAX_DEPTH} deep");
+            return Err(Refused::new(path, &what, "flatten it"));
         }
         self.left = match self.left.checked_sub(1) {
             Some(left) => left,
@@ -209,15 +214,32 @@ impl Reader<'_> {
                 return Err(Refused::new(path, &what, "make the event smaller"));
             }
         };
-        let (optional, r#type) = nullable(r#type, path)?;
-        let r#type = self.resolved(&r#type);
+        let (null, r#type) = nullable(r#type, path)?;
+        let named = self.names.resolved(r#type);
+        if self.names.is_within(&named) {
+            let what = "is a record within itself";
+            return Err(Refused::new(
+                path,
+                what,
+                "say how deep it may be: a record for each level",
+            ));
+        }
+        let outside = self.names.enter(&named);
+        let optional = null.is_some();
+        let shape = self.shape(name, &named.r#type, optional, stands, path, depth);
+        self.names.leave(outside);
+        let (shape, fixed) = shape?;
         Ok(Field {
             name: self.spanned(name.to_owned()),
             doc: None,
             optional,
+            in_avro: InAvro {
+                null_last: null.is_some_and(|null| null.is_last),
+                fixed,
+            },
             classification: None,
             protect: None,
-            shape: self.shape(name, &r#type, optional, stands, path, depth)?,
+            shape,
         })
     }
 
@@ -225,25 +247,7 @@ impl Reader<'_> {
         self.faults.spanned(self.at, value)
     }
 
-    /// A type, or the one that its name was given to.
-    fn resolved(&mut self, r#type: &Value) -> Value {
-        if let Some(name) = r#type.as_str()
-            && let Some(known) = self
-                .known
-                .get(name)
-                .or_else(|| self.known.get(name.rsplit('.').next()?))
-        {
-            return known.clone();
-        }
-        if let Some(name) = r#type["name"].as_str() {
-            let space = r#type["namespace"].as_str();
-            let full = space.map_or(name.to_owned(), |space| format!("{space}.{name}"));
-            self.known.insert(name.to_owned(), r#type.clone());
-            self.known.insert(full, r#type.clone());
-        }
-        r#type.clone()
-    }
-
+    /// What it is, and of how many bytes where their number is fixed.
     fn shape(
         &mut self,
         name: &str,
@@ -252,10 +256,10 @@ impl Reader<'_> {
         stands: Stands<'_>,
         path: &str,
         depth: usize,
-    ) -> Result<Shape, Refused> {
+    ) -> Result<(Shape, Option<u16>), Refused> {
         let word = r#type.as_str().or_else(|| r#type["type"].as_str());
         let each = format!("{path}[]");
-        match word {
+        let shape = match word {
             Some("record") => {
                 // One that may be null, or is an element, is a value; else it is its fields.
                 let whole = optional || stands.path.is_empty();
@@ -263,15 +267,15 @@ impl Reader<'_> {
                     true => Stands::ITSELF,
                     false => stands,
                 };
-                Ok(Shape::Record {
+                Shape::Record {
                     source: match whole {
                         true => Some(self.source(stands, None, path)?),
                         false => None,
                     },
                     fields: self.fields(r#type, inside, path, depth + 1),
-                })
+                }
             }
-            Some("array") => Ok(Shape::Array {
+            Some("array") => Shape::Array {
                 source: self.source(stands, None, path)?,
                 items: Box::new(self.value(
                     name,
@@ -280,8 +284,8 @@ impl Reader<'_> {
                     &each,
                     depth + 1,
                 )?),
-            }),
-            Some("map") => Ok(Shape::Map {
+            },
+            Some("map") => Shape::Map {
                 source: self.source(stands, None, path)?,
                 values: Box::new(self.value(
                     name,
@@ -290,33 +294,45 @@ impl Reader<'_> {
                     &each,
                     depth + 1,
                 )?),
-            }),
-            _ => self.single(r#type, stands, path),
-        }
+            },
+            _ => return self.single(r#type, stands, path),
+        };
+        Ok((shape, None))
     }
 
     /// An enum, or a value.
-    fn single(&mut self, r#type: &Value, stands: Stands<'_>, path: &str) -> Result<Shape, Refused> {
+    fn single(
+        &mut self,
+        r#type: &Value,
+        stands: Stands<'_>,
+        path: &str,
+    ) -> Result<(Shape, Option<u16>), Refused> {
         if r#type["type"] == "enum" {
             let symbols = r#type["symbols"].as_array().map_or(&[][..], Vec::as_slice);
             let symbols = symbols.iter().filter_map(Value::as_str);
             let default = r#type["default"].as_str();
-            return Ok(Shape::Enum {
+            let shape = Shape::Enum {
                 values: symbols
                     .map(|s| (self.spanned(s.to_owned()), self.spanned(s.to_owned())))
                     .collect(),
                 default: default.map(|s| self.spanned(s.to_owned())),
                 otherwise: Otherwise::Fail,
                 source: self.source(stands, None, path)?,
-            });
+            };
+            return Ok((shape, None));
         }
-        let (scalar, unit) = scalar(r#type, path)?;
+        let One {
+            scalar,
+            unit,
+            fixed,
+        } = scalar(r#type, path)?;
         let moment = Moment::of_type(&scalar.word());
-        Ok(Shape::Scalar {
+        let shape = Shape::Scalar {
             r#type: self.spanned(scalar),
             source: self.source(stands, moment.map(|moment| (moment, unit)), path)?,
             lookup: None,
-        })
+        };
+        Ok((shape, fixed))
     }
 
     fn source(

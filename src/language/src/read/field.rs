@@ -9,7 +9,7 @@ use super::{lookup, source};
 use crate::definition::{avro_name, scalar};
 use crate::faults::Faults;
 use crate::yaml::{Entry, Node};
-use crate::{Field, Lookup, Otherwise, Scalar, Shape, Source, Spanned};
+use crate::{Field, InAvro, Lookup, Otherwise, Scalar, Shape, Source, Spanned};
 
 /// The fields of an event, of which there is at least one.
 pub(super) fn of_event(node: &Node, around: &Surroundings<'_>, faults: &mut Faults) -> Vec<Field> {
@@ -71,6 +71,7 @@ fn field(entry: &Entry, around: &Surroundings<'_>, faults: &mut Faults) -> Optio
         name: faults.spanned(&entry.key_node(), entry.key.clone()),
         doc: node.text_at(&["doc"]).map(str::to_owned),
         optional,
+        in_avro: InAvro::default(),
         classification,
         protect,
         shape: shape?,
@@ -190,6 +191,7 @@ fn items(
         name: faults.spanned(&entry.key_node(), entry.key.clone()),
         doc: None,
         optional,
+        in_avro: InAvro::default(),
         classification: None,
         protect: None,
         shape,

@@ -64,6 +64,14 @@ impl Planner<'_> {
                         .because(mapping::DECIMAL_OPEN.reason),
                     );
                 }
+                let convert = match (convert, field.in_avro.fixed) {
+                    (Convert::Decimal { precision, scale }, Some(size)) => Convert::Fixed {
+                        precision,
+                        scale,
+                        size,
+                    },
+                    (convert, _) => convert,
+                };
                 Some((convert, one_to_one))
             }
             Err(refused) => {

@@ -11,7 +11,7 @@ use super::source::opening;
 use crate::contract;
 use crate::convert::Convert;
 use crate::many::{Items, Parts};
-use crate::step::Step;
+use crate::step::{Branches, Step};
 
 /// The field whose parts are resolved.
 pub(super) struct Many<'m> {
@@ -106,7 +106,7 @@ impl Planner<'_> {
         Some(Items {
             convert,
             protect,
-            optional: items.optional,
+            optional: Branches::of(items),
             opened,
         })
     }

@@ -1,6 +1,8 @@
 //! Products from text, and a connector's rows without a connector.
 #![allow(dead_code)] // Each test uses its part.
 
+pub(crate) mod random;
+
 use std::sync::Arc;
 
 use onramp_connector::{

@@ -1,0 +1,549 @@
+//! Random schemas of events, each with JSON of its values and what they are.
+
+use serde_json::{Map, Value as Json, json};
+
+/// The same numbers for the same seed.
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn next(&mut self) -> u64 {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+
+    fn one_in(&mut self, n: u64) -> bool {
+        self.below(n) == 0
+    }
+
+    /// Of any length in bits.
+    fn number(&mut self, bits: u32) -> i128 {
+        let some = (i128::from(self.next()) << 64 | i128::from(self.next())).unsigned_abs();
+        let digits = self.below(u64::from(bits)) as u32;
+        let value = (some & ((1u128 << digits) - 1)) as i128;
+        if self.one_in(2) { -value } else { value }
+    }
+}
+
+/// A type of a schema.
+#[derive(Clone)]
+pub(crate) enum Type {
+    Boolean,
+    Int,
+    Long,
+    Float,
+    Double,
+    String,
+    Uuid,
+    Decimal {
+        precision: u8,
+        scale: u8,
+        fixed: Option<(String, usize)>,
+    },
+    Date,
+    /// Its own word, its type in Avro, and its unit in microseconds.
+    Moment(&'static str, &'static str, i64),
+    Enum(String, Vec<String>),
+    /// A full name, and fields.
+    Record {
+        name: String,
+        fields: Vec<(String, Type)>,
+    },
+    /// A record that was given its name before.
+    Again(Box<Type>),
+    Array(Box<Type>),
+    Map(Box<Type>),
+    /// With null; whether null is last.
+    Nullable(Box<Type>, bool),
+}
+
+/// Makes types.
+pub(crate) struct Schemas {
+    pub(crate) dice: Dice,
+    depth: usize,
+    names: usize,
+    /// What product files have, too.
+    of_files: bool,
+    records: Vec<Type>,
+}
+
+impl Schemas {
+    pub(crate) fn new(dice: Dice, depth: usize) -> Schemas {
+        Schemas {
+            dice,
+            depth,
+            names: 0,
+            of_files: false,
+            records: Vec::new(),
+        }
+    }
+
+    pub(crate) fn of_files(self) -> Schemas {
+        Schemas {
+            of_files: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn event(&mut self) -> Type {
+        self.record(self.depth, "shop.Event".to_owned())
+    }
+
+    /// A full name; each last name comes in three namespaces.
+    fn name(&mut self) -> String {
+        self.names += 1;
+        let space = ["shop", "shop.more", "other"][self.names % 3];
+        format!("{space}.A{}", self.names / 3)
+    }
+
+    fn record(&mut self, depth: usize, name: String) -> Type {
+        let count = 1 + self.dice.below(5);
+        let mut fields = Vec::new();
+        for at in 0..count {
+            let name = format!(
+                "{}{at}",
+                ["a", "Some_name_", "_x"][self.dice.below(3) as usize]
+            );
+            fields.push((name, self.r#type(depth)));
+        }
+        let record = Type::Record { name, fields };
+        self.records.push(record.clone());
+        record
+    }
+
+    fn r#type(&mut self, depth: usize) -> Type {
+        match self.dice.one_in(3) {
+            true => Type::Nullable(Box::new(self.solid(depth)), self.dice.one_in(2)),
+            false => self.solid(depth),
+        }
+    }
+
+    fn solid(&mut self, depth: usize) -> Type {
+        let most = if depth == 0 { 10 } else { 15 };
+        match self.dice.below(most) {
+            0 => Type::Boolean,
+            1 => Type::Int,
+            2 => Type::Long,
+            3 => Type::Float,
+            4 => Type::Double,
+            5 => Type::String,
+            6 => Type::Uuid,
+            7 => self.decimal(),
+            8 => self.moment(),
+            9 => {
+                let name = self.name();
+                Type::Enum(
+                    name,
+                    ["NEW", "PAID", "true", "_9"].map(str::to_owned).to_vec(),
+                )
+            }
+            10 | 11 => {
+                let name = self.name();
+                self.record(depth - 1, name)
+            }
+            12 => match self.records.len() as u64 {
+                0 => Type::Int,
+                n => Type::Again(Box::new(self.records[self.dice.below(n) as usize].clone())),
+            },
+            13 if !self.of_files => Type::Map(Box::new(self.r#type(depth - 1))),
+            _ => Type::Array(Box::new(self.r#type(depth - 1))),
+        }
+    }
+
+    fn decimal(&mut self) -> Type {
+        let precision = 1 + self.dice.below(38) as u8;
+        let scale = self.dice.below(u64::from(precision) + 1) as u8;
+        let enough = (f64::from(precision) * 10f64.log2() / 8.0 + 0.125).ceil() as usize;
+        let fixed = (!self.of_files && self.dice.one_in(2))
+            .then(|| (self.name(), enough + self.dice.below(9) as usize));
+        Type::Decimal {
+            precision,
+            scale,
+            fixed,
+        }
+    }
+
+    fn moment(&mut self) -> Type {
+        let all = [
+            ("time-micros", "long", 1),
+            ("timestamp-micros", "long", 1),
+            ("local-timestamp-micros", "long", 1),
+            ("time-millis", "int", 1000),
+            ("timestamp-millis", "long", 1000),
+            ("local-timestamp-millis", "long", 1000),
+        ];
+        let most = if self.of_files { 4 } else { 7 };
+        match self.dice.below(most) {
+            3 => Type::Date,
+            at => {
+                let (word, of, unit) = all[(at - u64::from(at > 3)) as usize];
+                Type::Moment(word, of, unit)
+            }
+        }
+    }
+}
+
+impl Type {
+    /// Its schema.
+    pub(crate) fn schema(&self) -> Json {
+        self.schema_in("")
+    }
+
+    fn schema_in(&self, space: &str) -> Json {
+        let named = |name: &str, kind: &str| {
+            let (own, last) = name.rsplit_once('.').unwrap();
+            // A name within its namespace says it, or leaves it out.
+            match own == space {
+                true => json!({"type": kind, "name": last}),
+                false => json!({"type": kind, "name": last, "namespace": own}),
+            }
+        };
+        match self {
+            Type::Boolean => json!("boolean"),
+            Type::Int => json!("int"),
+            Type::Long => json!("long"),
+            Type::Float => json!("float"),
+            Type::Double => json!({"type": "double"}),
+            Type::String => json!("string"),
+            Type::Uuid => json!({"type": "string", "logicalType": "uuid"}),
+            Type::Decimal {
+                precision,
+                scale,
+                fixed,
+            } => {
+                let mut schema = match fixed {
+                    None => json!({"type": "bytes"}),
+                    Some((name, size)) => {
+                        let mut fixed = named(name, "fixed");
+                        fixed["size"] = json!(size);
+                        fixed
+                    }
+                };
+                schema["logicalType"] = json!("decimal");
+                schema["precision"] = json!(precision);
+                schema["scale"] = json!(scale);
+                schema
+            }
+            Type::Date => json!({"type": "int", "logicalType": "date"}),
+            Type::Moment(word, of, _) => json!({"type": of, "logicalType": word}),
+            Type::Enum(name, symbols) => {
+                let mut schema = named(name, "enum");
+                schema["symbols"] = json!(symbols);
+                schema
+            }
+            Type::Record { name, fields } => {
+                let mut schema = named(name, "record");
+                let own = name.rsplit_once('.').unwrap().0;
+                let field = |(name, field): &(String, Type)| json!({"name": name, "type": field.schema_in(own)});
+                schema["fields"] = fields.iter().map(field).collect();
+                schema
+            }
+            Type::Again(record) => {
+                let Type::Record { name, .. } = &**record else {
+                    unreachable!()
+                };
+                match name.rsplit_once('.').unwrap() {
+                    (own, last) if own == space => json!(last),
+                    _ => json!(name),
+                }
+            }
+            Type::Array(items) => json!({"type": "array", "items": items.schema_in(space)}),
+            Type::Map(values) => json!({"type": "map", "values": values.schema_in(space)}),
+            Type::Nullable(solid, true) => json!([solid.schema_in(space), "null"]),
+            Type::Nullable(solid, false) => json!(["null", solid.schema_in(space)]),
+        }
+    }
+
+    /// The field that a product's file has for it.
+    pub(crate) fn in_file(&self, optional: bool) -> String {
+        let null = if optional { ", optional: true" } else { "" };
+        let word = match self {
+            Type::Nullable(solid, _) => return solid.in_file(true),
+            Type::Again(record) => return record.in_file(optional),
+            Type::Boolean => "boolean".to_owned(),
+            Type::Int => "int".to_owned(),
+            Type::Long => "long".to_owned(),
+            Type::Float => "float".to_owned(),
+            Type::Double => "double".to_owned(),
+            Type::String => "string".to_owned(),
+            Type::Uuid => "uuid".to_owned(),
+            Type::Decimal {
+                precision, scale, ..
+            } => format!("\"decimal({precision},{scale})\""),
+            Type::Date => "date".to_owned(),
+            Type::Moment(word, ..) => word.trim_end_matches("-micros").to_owned(),
+            Type::Enum(_, symbols) => {
+                let values: Vec<String> = symbols.iter().map(|s| format!("\"{s}\": {s}")).collect();
+                format!("enum, values: {{ {} }}", values.join(", "))
+            }
+            Type::Record { fields, .. } => {
+                let field =
+                    |(name, field): &(String, Type)| format!("{name}: {}", field.in_file(false));
+                let fields: Vec<String> = fields.iter().map(field).collect();
+                format!("record, fields: {{ {} }}", fields.join(", "))
+            }
+            Type::Array(items) => format!("array, items: {}", items.in_file(false)),
+            Type::Map(_) => unreachable!("no file has it"),
+        };
+        format!("{{ type: {word}{null} }}")
+    }
+
+    /// JSON of one of its values, spelt in one of many ways, and the value as Avro has it.
+    pub(crate) fn value(&self, dice: &mut Dice) -> (String, Json) {
+        match self {
+            Type::Nullable(solid, last) => {
+                if dice.one_in(3) {
+                    return (
+                        "null".into(),
+                        json!({"branch": u8::from(*last), "is": null}),
+                    );
+                }
+                let (text, is) = solid.value(dice);
+                (text, json!({"branch": u8::from(!*last), "is": is}))
+            }
+            Type::Again(record) => record.value(dice),
+            Type::Boolean => {
+                let is = dice.one_in(2);
+                (is.to_string(), json!(is))
+            }
+            Type::Int => whole(dice.number(32) as i64, dice),
+            Type::Long => match dice.below(8) {
+                0 => (i64::MAX.to_string(), json!(i64::MAX)),
+                1 => (i64::MIN.to_string(), json!(i64::MIN)),
+                _ => whole(dice.number(64) as i64, dice),
+            },
+            Type::Float => loop {
+                let is = f32::from_bits(dice.next() as u32);
+                if is.is_finite() {
+                    let text = match dice.below(3) {
+                        0 => format!("{is:e}"),
+                        1 => format!("{:e}", f64::from(is)),
+                        _ => format!("{is}"),
+                    };
+                    return (text, json!(is.to_bits()));
+                }
+            },
+            Type::Double => loop {
+                let is = f64::from_bits(dice.next());
+                if is.is_finite() {
+                    let text = if dice.one_in(2) {
+                        format!("{is:E}")
+                    } else {
+                        format!("{is}")
+                    };
+                    return (text, json!(is.to_bits()));
+                }
+            },
+            Type::String => {
+                let is = words(dice);
+                (spelt(&is, dice), json!(is))
+            }
+            Type::Uuid => {
+                let digits = format!("{:016x}{:016x}", dice.next(), dice.next());
+                let is = [
+                    &digits[..8],
+                    &digits[8..12],
+                    &digits[12..16],
+                    &digits[16..20],
+                    &digits[20..],
+                ]
+                .join("-");
+                let text = if dice.one_in(2) {
+                    is.to_uppercase()
+                } else {
+                    is.clone()
+                };
+                (spelt(&text, dice), json!(is))
+            }
+            Type::Decimal {
+                precision,
+                scale,
+                fixed,
+            } => decimal(
+                *precision,
+                *scale,
+                fixed.as_ref().map(|(_, size)| *size),
+                dice,
+            ),
+            Type::Date => {
+                let days = dice.below(60_000) as i64 - 30_000;
+                (spelt(&day(days), dice), json!(days))
+            }
+            Type::Moment(word, _, unit) => moment(word, *unit, dice),
+            Type::Enum(_, symbols) => {
+                let is = &symbols[dice.below(symbols.len() as u64) as usize];
+                (spelt(is, dice), json!(is))
+            }
+            Type::Record { fields, .. } => object(fields, dice),
+            Type::Array(items) => {
+                let count = if dice.one_in(9) { 70 } else { dice.below(4) };
+                let all: Vec<(String, Json)> = (0..count).map(|_| items.value(dice)).collect();
+                let texts: Vec<&str> = all.iter().map(|(text, _)| text.as_str()).collect();
+                let text = format!("[{}]", texts.join(" ,\n"));
+                (text, all.into_iter().map(|(_, is)| is).collect())
+            }
+            Type::Map(values) => {
+                let (mut text, mut is) = (Vec::new(), Map::new());
+                for _ in 0..dice.below(4) {
+                    let name = words(dice);
+                    let (value, of) = values.value(dice);
+                    text.push(format!("{}:{value}", spelt(&name, dice)));
+                    is.insert(name, of);
+                }
+                (format!("{{{}}}", text.join(",")), Json::Object(is))
+            }
+        }
+    }
+}
+
+/// In any order, with members that nobody names, nulls left out, and some names twice.
+fn object(fields: &[(String, Type)], dice: &mut Dice) -> (String, Json) {
+    let (mut text, mut is) = (Vec::new(), Map::new());
+    for (name, field) in fields {
+        let (value, of) = field.value(dice);
+        is.insert(name.clone(), of);
+        if value != "null" || dice.one_in(2) {
+            let place = dice.below(text.len() as u64 + 1) as usize;
+            text.insert(place, format!("{} : {value}", spelt(name, dice)));
+        }
+    }
+    if dice.one_in(3) {
+        let unknown = ["\"zz\": {\"a0\": [1, {}]}", "\"\": null", "\"A0\": \"x\""];
+        text.insert(0, unknown[dice.below(3) as usize].to_owned());
+    }
+    if let (true, Some((name, _))) = (dice.one_in(4), fields.first()) {
+        // What comes later counts.
+        if text.iter().any(|t| !t.is_empty()) && !is[name].is_null() && is[name]["is"] != Json::Null
+        {
+            text.insert(0, format!("\"{name}\": [[\"no\"], 1e400]"));
+        }
+    }
+    (format!("{{ {} }}", text.join(", ")), Json::Object(is))
+}
+
+fn whole(is: i64, dice: &mut Dice) -> (String, Json) {
+    let text = match dice.below(4) {
+        0 if is % 100 == 0 => format!("{}e2", is / 100),
+        0 => format!("{is}.00"),
+        1 if is != 0 => format!("{is}0E-1"),
+        _ => is.to_string(),
+    };
+    (text, json!(is))
+}
+
+fn words(dice: &mut Dice) -> String {
+    const SIGNS: &[char] = &[
+        'a', 'Z', '0', ' ', '"', '\\', '/', '\n', '\u{0}', '\u{1f}', '\u{7f}', 'é', '\u{2028}',
+        '漢', '😀', '{', ':', ',',
+    ];
+    let count = if dice.one_in(9) { 200 } else { dice.below(9) };
+    (0..count)
+        .map(|_| SIGNS[dice.below(SIGNS.len() as u64) as usize])
+        .collect()
+}
+
+/// A string, of whose signs some are escaped that need not be.
+fn spelt(text: &str, dice: &mut Dice) -> String {
+    let mut out = String::from("\"");
+    for sign in text.chars() {
+        match sign {
+            '"' | '\\' | '/' if dice.one_in(2) => out.extend(['\\', sign]),
+            '\n' if dice.one_in(2) => out.push_str("\\n"),
+            '"' | '\\' | '\0'..='\u{1f}' => out.push_str(&format!("\\u{:04x}", sign as u32)),
+            _ if dice.one_in(8) => {
+                for unit in sign.encode_utf16(&mut [0; 2]) {
+                    out.push_str(&format!("\\u{unit:04X}"));
+                }
+            }
+            _ => out.push(sign),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn decimal(precision: u8, scale: u8, size: Option<usize>, dice: &mut Dice) -> (String, Json) {
+    let most = 10i128.pow(precision.into()) - 1;
+    let mantissa = match dice.below(6) {
+        0 => most,
+        1 => -most,
+        _ => dice.number(127) % (most + 1),
+    };
+    let mut text = format!("{mantissa}e-{scale}");
+    if scale == 0 && dice.one_in(2) {
+        text = mantissa.to_string();
+    } else if dice.one_in(2) {
+        let digits = format!(
+            "{:0>width$}",
+            mantissa.unsigned_abs(),
+            width = usize::from(scale) + 1
+        );
+        let (before, behind) = digits.split_at(digits.len() - usize::from(scale));
+        let sign = if mantissa < 0 { "-" } else { "" };
+        text = if behind.is_empty() {
+            format!("{sign}{before}")
+        } else {
+            format!("{sign}{before}.{behind}")
+        };
+    }
+    let bytes = mantissa.to_be_bytes();
+    let bytes = match size {
+        Some(size) => {
+            let sign = if mantissa < 0 { 0xff } else { 0 };
+            let mut all = vec![sign; size.saturating_sub(16)];
+            all.extend_from_slice(&bytes[16usize.saturating_sub(size)..]);
+            all
+        }
+        None => {
+            let short = (1..16).rev().find(|n| {
+                let (front, rest) = bytes.split_at(*n);
+                let negative = rest[0] & 0x80 != 0;
+                front.iter().all(|b| *b == if negative { 0xff } else { 0 })
+            });
+            bytes[short.unwrap_or(0)..].to_vec()
+        }
+    };
+    (
+        text,
+        json!(bytes.iter().map(|b| format!("{b:02x}")).collect::<String>()),
+    )
+}
+
+fn day(days: i64) -> String {
+    let day = jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().days(days));
+    day.unwrap().to_string()
+}
+
+fn moment(word: &str, unit: i64, dice: &mut Dice) -> (String, Json) {
+    let of_day = dice.below(86_400_000_000 / unit as u64) as i64;
+    let us = of_day * unit;
+    let (seconds, fraction) = (us / 1_000_000, us % 1_000_000);
+    let mut time = format!(
+        "{:02}:{:02}:{:02}",
+        seconds / 3600,
+        seconds / 60 % 60,
+        seconds % 60
+    );
+    if fraction > 0 {
+        time.push_str(format!(".{fraction:06}").trim_end_matches('0'));
+    }
+    if word.starts_with("time-") {
+        return (spelt(&time, dice), json!(of_day));
+    }
+    let days = dice.below(60_000) as i64 - 30_000;
+    let mut is = days * (86_400_000_000 / unit) + of_day;
+    let mut text = format!("{}T{time}", day(days));
+    if !word.starts_with("local") {
+        let (zone, minutes) = [("Z", 0), ("+01:30", 90), ("-11:00", -660)][dice.below(3) as usize];
+        text.push_str(zone);
+        is -= minutes * 60_000_000 / unit;
+    }
+    (spelt(&text, dice), json!(is))
+}
