@@ -321,7 +321,7 @@ pub static FIXTURES_OF_NOTHING: Code = Code {
 pub static AVRO_FILE: Code = Code {
     id: "ONR-141",
     title: "Avro schema cannot be used",
-    reason: "An event's `schema` is a file with the Avro schema of one record. What a JSON payload is checked against is what JSON says in one way: values, enums, records, arrays, maps, and null beside one of them; no bytes, and no other unions.",
+    reason: "An event's `schema` is a file with the Avro schema of one record, and what is not Avro no registry takes. What a JSON payload is checked against is what JSON says in one way: values, enums, records, arrays, maps, and null beside one of them; no bytes but decimals, and no other unions.",
     example: "schema: schemas/order-placed.avsc # with `bytes` among its fields",
     remedy: "Name an `.avsc` file within the gateway's folder; write the event's `fields` in the product's file where the schema has more than they can.",
 };

@@ -4,6 +4,7 @@
 //! null beside one of them. Anything else is refused by name, at its path in the schema.
 
 mod names;
+mod sound;
 mod types;
 
 use onramp_expression::JsonPath;
@@ -49,6 +50,7 @@ pub(super) fn read(
             );
         return None;
     };
+    let mut refused = sound::faults(&schema);
     let mut fields = Vec::new();
     if with_fields {
         let mut reader = Reader {
@@ -60,30 +62,36 @@ pub(super) fn read(
             faults,
         };
         fields = reader.payload(&schema);
-        let refused = reader.refused;
-        let sound = refused.is_empty();
-        for Refused {
-            path,
-            what,
-            why,
-            remedy,
-        } in refused
-        {
-            let place = match path.as_str() {
-                "" => "the schema".to_owned(),
-                path => format!("`{path}`"),
-            };
-            faults
-                .error(&files::AVRO_FILE, at, format!("{place} in `{name}` {what}"))
-                .because(why)
-                .remedy(remedy);
-        }
-        if !sound {
-            return None;
-        }
+        // What is not Avro is said once.
+        let own = reader.refused.into_iter();
+        let own = own.filter(|own| refused.iter().all(|known| known.path != own.path));
+        refused.extend(own.collect::<Vec<_>>());
+    }
+    if !refused.is_empty() {
+        tell(refused, at, name, faults);
+        return None;
     }
     let text = schema.to_string();
     Some((AvroFile { record, text }, fields))
+}
+
+fn tell(refused: Vec<Refused>, at: &Node, name: &str, faults: &mut Faults) {
+    for Refused {
+        path,
+        what,
+        why,
+        remedy,
+    } in refused
+    {
+        let place = match path.as_str() {
+            "" => "the schema".to_owned(),
+            path => format!("`{path}`"),
+        };
+        faults
+            .error(&files::AVRO_FILE, at, format!("{place} in `{name}` {what}"))
+            .because(why)
+            .remedy(remedy);
+    }
 }
 
 /// What stands in the file, which is JSON.

@@ -82,7 +82,8 @@ impl Names {
     }
 }
 
-fn full(name: &str, space: &str) -> String {
+/// A name with its namespace: one with dots has it already.
+pub(super) fn full(name: &str, space: &str) -> String {
     match name.contains('.') || space.is_empty() {
         true => name.to_owned(),
         false => format!("{space}.{name}"),
