@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use onramp_integration_tests::{
-    Event, Gateway, Scenario, binary, consume, fits_80_columns, latest_by_key,
+    Event, Gateway, Scenario, binary, broker, consume, fits_80_columns, latest_by_key,
 };
 use serde_json::Value;
 
@@ -249,12 +249,19 @@ async fn another_secret_behind_a_name_stops_a_start() {
     let scenario = persons().await;
     insert(&scenario, 1, PERSON).await;
     assert!(streaming(&scenario).await.stop().await.success());
+    // Another product comes at the same time: nothing of it is made before the refusal.
+    let new = PRODUCT.replace("persons.v1", "newcomers.v1");
+    scenario.write("products/newcomers.yaml", &new);
     for (variable, key) in [("TEST_CRM_1", "crm_1"), ("TEST_PII_KEY", "pii")] {
         let other = [(variable, "planted, and another secret")];
         let output = start(&scenario, &other).refuses(64, "ONR-342").await;
         assert!(output.contains(&format!("keys.{key}")), "{output}");
         assert!(!output.contains("planted"), "{output}");
     }
+    let topic = scenario.topic("newcomers.v1");
+    assert_eq!(broker::leader(&scenario.servers, &topic).await, None);
+    let newcomers = scenario.config().with_file_name("products/newcomers.yaml");
+    std::fs::remove_file(newcomers).unwrap();
     // Rotated by name away and back: what the name stood for is not forgotten.
     let rotated = PRODUCT.replace("encrypt: crm_1", "encrypt: crm_2");
     let rotated = format!("{rotated}on_mapping_change: keep\n");
@@ -332,6 +339,41 @@ async fn the_hmac_key_of_a_key_field_is_not_rotated() {
     let events = consume(&scenario.servers, &scenario.topic("persons.v1")).await;
     assert_eq!(latest_by_key(&events).len(), 1);
     assert!(gateway.stop().await.success());
+    scenario.close().await;
+}
+
+/// A pseudonym and an address are both a string: neither schema nor registry tells that one came in
+/// the other's place, so the file has to.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_field_loses_its_protection_unless_the_file_says_why() {
+    let scenario = persons().await;
+    insert(&scenario, 1, PERSON).await;
+    assert!(streaming(&scenario).await.stop().await.success());
+    let mail = "email: { type: string, from: email, optional: true";
+    let protected = ", classification: personal, protect: { hmac: pii } }";
+    let bare = PRODUCT.replace(&format!("{mail}{protected}"), &format!("{mail} }}"));
+    assert_ne!(bare, PRODUCT);
+    for policy in ["keep", "backfill"] {
+        let bare = format!("{bare}on_mapping_change: {policy}\n");
+        scenario.write("products/persons.yaml", &bare);
+        let said = start(&scenario, &[]).refuses(64, "ONR-346").await;
+        let what = "nothing protects email, which was published with hmac";
+        assert!(said.contains(what), "{said}");
+    }
+    let mut plan = Command::new(binary());
+    plan.args(["plan", "--format", "json", "--config"])
+        .arg(scenario.config())
+        .envs(SECRETS)
+        .env("TEST_DB_PASSWORD", "onramp")
+        .env("TEST_PII_KEY", "a key for tests alone");
+    let said: Value = serde_json::from_slice(&fed(plan, &[]).stdout).unwrap();
+    let findings = said["findings"].as_array().unwrap();
+    assert!(findings.iter().any(|f| f["code"] == "ONR-346"), "{said}");
+    let said = format!("{mail}, protect: {{ none: \"a public register\" }} }}");
+    let open = PRODUCT.replace(&format!("{mail}{protected}"), &said);
+    let open = format!("{open}on_mapping_change: keep\n");
+    scenario.write("products/persons.yaml", &open);
+    assert!(streaming(&scenario).await.stop().await.success());
     scenario.close().await;
 }
 

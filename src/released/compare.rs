@@ -9,6 +9,7 @@ use onramp_registry::Level;
 use onramp_registry::evolution::violations;
 
 use super::lock::{NAME, Released};
+use crate::run::protection::bared;
 
 /// Whose contract it is that may not be broken.
 pub(super) enum Earlier<'a> {
@@ -89,6 +90,7 @@ pub(super) fn compare(
     if now.key_pseudonyms != released.key_pseudonyms && now.mapping != released.mapping {
         findings.push(rotated(product, now, released, &was));
     }
+    findings.extend(bared(product, &released.protections, &was));
     match (released.level.parse::<Level>(), now.level.parse::<Level>()) {
         (Ok(then), Ok(level)) => {
             if weaker(level, then) {

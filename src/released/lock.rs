@@ -40,6 +40,9 @@ pub(crate) struct Released {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) key_pseudonyms: BTreeMap<String, String>,
     /// The hash of what decides which event a row gives.
+    /// The fields that something protects, and the word for what.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) protections: BTreeMap<String, String>,
     pub(crate) mapping: String,
     /// Every schema that was released, the latest last. Of a product of facts they are under `events`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -174,6 +177,7 @@ impl Released {
             },
             key_schema: contract.key_schema.as_ref().map(parsed),
             key_pseudonyms: product.key_pseudonyms(),
+            protections: product.protection_words(),
             mapping: contract.mapping_hash,
             schemas,
             events,
@@ -185,6 +189,8 @@ impl Released {
         let rest = |r: &Released| Released {
             schemas: Vec::new(),
             events: BTreeMap::new(),
+            // The mapping's hash tells of them, and an entry of an earlier version has none.
+            protections: BTreeMap::new(),
             ..r.clone()
         };
         let last = |r: &Released| -> Vec<(Option<String>, Option<Value>)> {

@@ -213,6 +213,7 @@ async fn start(all: &Arc<Context>) -> Result<Option<Started>, Failure> {
         .await?
     };
     products::check(&context.gateway, seen.as_ref())?;
+    protection::held_against(gateway, &keys, seen.as_ref())?;
 
     board.set(Phase::Starting("looking at the source"));
     let connector: Arc<dyn Connector> = Arc::new(Postgres::new(settings::source(

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use onramp_finding::codes::{protection, running};
 use onramp_finding::{Failure, Finding, Kind, Place};
 use onramp_language::{Gateway, Product, Protect, Secret};
-use onramp_publisher::progress::Protected;
+use onramp_publisher::progress::{Progress, Protected};
 use onramp_translator::{LEAST_SECRET_BYTES, fingerprint};
 
 use super::{products, settings};
@@ -80,6 +80,7 @@ pub(crate) fn now(product: &Product, keys: &Keys, before: Option<&Protected>) ->
     let protected = Protected {
         secrets,
         key_fields: product.key_pseudonyms(),
+        fields: product.protection_words(),
     };
     (protected != Protected::default()).then_some(protected)
 }
@@ -126,8 +127,42 @@ pub(crate) fn changed(
             );
         }
     }
+    findings.extend(bared(product, &before.fields, "published"));
     findings
         .into_iter()
         .map(|finding| finding.of_product(name.clone()))
         .collect()
+}
+
+/// The fields that something protected, and whose values nothing protects now: no schema need tell of
+/// it, so the file has to.
+pub(crate) fn bared(product: &Product, then: &BTreeMap<String, String>, was: &str) -> Vec<Finding> {
+    let code = &protection::UNPROTECTED_NOW;
+    let told = then.iter().filter_map(|(path, word)| {
+        let place = product.bare(path)?.name.place();
+        let message = format!("nothing protects {path}, which was {was} with {word}");
+        let finding = Finding::error(code, place, message);
+        Some(finding.because(code.reason).remedy(code.remedy))
+    });
+    told.collect()
+}
+
+/// In what the keys, and what is protected, are not what topics were filled with: said before
+/// anything is made.
+pub(crate) fn held_against(
+    gateway: &Gateway,
+    keys: &Keys,
+    seen: Option<&Progress>,
+) -> Result<(), Failure> {
+    let mut refused = Vec::new();
+    for product in products::published(gateway) {
+        let state = seen.and_then(|seen| seen.products.get(&product.name.value.to_string()));
+        let then = state.and_then(|state| state.protection.as_ref());
+        let now = now(product, keys, then);
+        refused.extend(changed(product, then, now.as_ref()));
+    }
+    match refused.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::all(Kind::Configuration, refused)),
+    }
 }

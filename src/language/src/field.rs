@@ -230,6 +230,17 @@ impl Protect {
         }
     }
 
+    /// Its word in the files, where it protects anything.
+    pub fn word(&self) -> Option<&'static str> {
+        match self {
+            Protect::Drop => Some("drop"),
+            Protect::Mask { .. } => Some("mask"),
+            Protect::Hmac(_) => Some("hmac"),
+            Protect::Encrypt(_) => Some("encrypt"),
+            Protect::None(_) => None,
+        }
+    }
+
     /// Whether a text takes the value's place, whatever the field's type is.
     pub fn gives_text(&self) -> bool {
         matches!(

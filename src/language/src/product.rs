@@ -296,6 +296,42 @@ impl Product {
         all.flat_map(|(_, field)| &field.protect).collect()
     }
 
+    /// Every field with its path; of facts behind their event's name.
+    fn paths(&self) -> Vec<(String, &Field)> {
+        fn of(record: Record<'_>) -> Vec<(String, &Field)> {
+            let event = record.event.map(|event| event.name.value.as_str());
+            let fields = record.fields.iter().flat_map(Field::with_all_within);
+            let named = fields.map(|(path, field)| match event {
+                Some(event) => (format!("{event}.{path}"), field),
+                None => (path, field),
+            });
+            named.collect()
+        }
+        self.records().into_iter().flat_map(of).collect()
+    }
+
+    /// What protects each field that anything protects: `hmac` for `email`.
+    pub fn protection_words(&self) -> BTreeMap<String, String> {
+        let word = |(path, field): (String, &Field)| {
+            let word = field.protect.as_deref().and_then(Protect::word)?;
+            Some((path, word.to_owned()))
+        };
+        self.paths().into_iter().filter_map(word).collect()
+    }
+
+    /// The field of that path, where its values are published as they are and the file gives no
+    /// reason for it.
+    pub fn bare(&self, path: &str) -> Option<&Field> {
+        let all = self.paths();
+        let dropped = |(around, field): &(String, &Field)| {
+            let within = path.strip_prefix(around.as_str());
+            matches!(field.protect.as_deref(), Some(Protect::Drop))
+                && within.is_some_and(|rest| rest.starts_with(['.', '[']))
+        };
+        let (_, field) = all.iter().find(|(own, _)| own == path)?;
+        (field.protect.is_none() && !all.iter().any(dropped)).then_some(*field)
+    }
+
     /// The key's fields, in the key's order; every type of facts has them alike.
     pub fn key_fields(&self) -> impl Iterator<Item = &Field> {
         let first = self.records().into_iter().next();

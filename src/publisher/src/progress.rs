@@ -101,6 +101,9 @@ pub struct Protected {
     pub secrets: BTreeMap<String, String>,
     /// The key fields that are pseudonyms, and the key that these are made with.
     pub key_fields: BTreeMap<String, String>,
+    /// The fields that something protects, by their paths, and the word for what.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
 }
 
 /// Everything a gateway's progress says.

@@ -56,6 +56,15 @@ pub static UNKNOWN_FIELD: Code = Code {
     remedy: "Name one of the product's fields, by the path to it: `address.street`.",
 };
 
+/// What was protected is published as it is.
+pub static UNPROTECTED_NOW: Code = Code {
+    id: "ONR-346",
+    title: "a protected field lost its protection",
+    reason: "What was protected leaves the gateway as it is from now on, and its type need not tell anybody: a pseudonym and an address are both a string. So the file gives the reason.",
+    example: "email: { type: string, from: email } # had protect: { hmac: pii_2026 } when it was published",
+    remedy: "Restore `protect`, or say why nothing protects the field: `protect: { none: \"reason\" }`.",
+};
+
 /// Codes in order.
 pub const ALL: &[&Code] = &[
     &KEY_FIELD_PROTECTION,
@@ -64,4 +73,5 @@ pub const ALL: &[&Code] = &[
     &NOT_DECRYPTED,
     &KEY_NOT_GIVEN,
     &UNKNOWN_FIELD,
+    &UNPROTECTED_NOW,
 ];
