@@ -233,3 +233,36 @@ fn the_hmac_key_of_a_released_key_field_stays() {
     keyed("hmac: pii_1", ", where: row.a == 1");
     assert!(!folder.found(&["check"]).0.contains(&"ONR-621".to_owned()));
 }
+
+/// Whatever its type: of a pseudonym and an address, which are both a string, no schema tells.
+#[test]
+fn a_released_field_that_loses_its_protection_says_why() {
+    let folder = shop();
+    let gateway = format!("{GATEWAY}keys: {{ pii: {{ env: K }} }}\n");
+    folder.write("onramp.yaml", &gateway);
+    let with = |protect: &str| {
+        let email = "  email: { type: string, from: email, optional: true";
+        let dropped = "  born: { type: record, fields: { on: { type: date, from: born } }";
+        let protected = protect.replace("hmac: pii", "drop: true");
+        orders(&folder, |o| {
+            format!("{o}{email}{protect} }}\n{dropped}{protected} }}\non_mapping_change: keep\n")
+        });
+    };
+    with(", protect: { hmac: pii }");
+    assert!(
+        folder
+            .run(&["release", "commerce.orders.v1"])
+            .status
+            .success()
+    );
+    with("");
+    let bare = |folder: &Folder| {
+        let (found, code) = folder.found(&["check"]);
+        (found.iter().filter(|code| *code == "ONR-346").count(), code)
+    };
+    assert_eq!(bare(&folder), (2, 1));
+    let released = folder.run(&["release", "commerce.orders.v1"]);
+    assert!(!released.status.success(), "{released:?}");
+    with(", protect: { none: \"a public register\" }");
+    assert_eq!(bare(&folder).0, 0);
+}
