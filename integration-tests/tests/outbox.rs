@@ -194,7 +194,9 @@ async fn what_is_no_event_of_the_product_does_what_its_file_says() {
         &scenario,
         "INSERT INTO outbox (aggregateid, type, payload) VALUES (1, 'OrderLost', '{}');
          INSERT INTO outbox (aggregateid, type, payload) VALUES (2, 'order.cancelled', '{\"order_id\": \"secret\"}');
-         INSERT INTO outbox (aggregateid, type, payload, part) VALUES (3, 'order.cancelled', NULL, 99);",
+         INSERT INTO outbox (aggregateid, type, payload, part) VALUES (3, 'order.cancelled', NULL, 99);
+         INSERT INTO outbox (aggregateid, type, created_at) VALUES (6, 'order.cancelled', '1969-12-31T23:59:59Z');
+         INSERT INTO outbox (aggregateid, type, created_at) VALUES (7, 'order.cancelled', now() + interval '61 minutes');",
     )
     .await;
     sql(&scenario, &cancelled(4)).await;
@@ -210,7 +212,7 @@ async fn what_is_no_event_of_the_product_does_what_its_file_says() {
         let read =
             |(key, text): (String, String)| (key, serde_json::from_str(&text).expect("JSON"));
         kept = found.into_iter().map(read).collect();
-        kept.len() >= 3
+        kept.len() >= 5
     })
     .await;
     let shown: Vec<(&str, &Value, &Value)> = kept
@@ -223,6 +225,8 @@ async fn what_is_no_event_of_the_product_does_what_its_file_says() {
             ("1", &json!("ONR-336"), &json!("type")),
             ("2", &json!("ONR-335"), &json!("order_id")),
             ("3", &json!("ONR-320"), &json!("partition")),
+            ("6", &json!("ONR-320"), &json!("timestamp")),
+            ("7", &json!("ONR-320"), &json!("timestamp")),
         ]
     );
     assert!(!kept[1].1["reason"].to_string().contains("secret"));

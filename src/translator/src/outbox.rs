@@ -23,6 +23,9 @@ use crate::row::{RowPair, no_image, span};
 use crate::step::{RowView, Trouble, document};
 use crate::write;
 
+/// What is later than that is refused by brokers (`message.timestamp.after.max.ms`), and stops all.
+const MOST_AHEAD_US: i64 = 3_600_000_000;
+
 /// Where something of an event stands: a column, or a part of a message's JSON.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -200,7 +203,7 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
             id: Some(self.text("id", row, &columns.id, output)?),
             at_us: match &columns.timestamp {
                 None => None,
-                Some(place) => self.moment(row, place)?,
+                Some(place) => self.moment(row, place, output.stated.committed_at_us)?,
             },
             partition: match &columns.partition {
                 None => None,
@@ -322,17 +325,26 @@ impl<'a, 'b: 'a> RowPair<'a, 'b> {
         &self,
         said: &Said<'a, '_>,
         place: &'a Place,
+        committed_at_us: i64,
     ) -> Result<Option<i64>, FieldTrouble<'a>> {
-        match self.part("timestamp", said, place, Opened::Int)? {
-            Value::Null => Ok(None),
-            Value::Timestamp(us) => Ok(Some(us)),
-            Value::Int(ms) => {
-                let us = ms.checked_mul(1000);
-                us.map(Some)
-                    .ok_or_else(|| refused("timestamp", place, "the number is no time"))
-            }
-            _ => Err(refused("timestamp", place, "the value is no time")),
+        let us = match self.part("timestamp", said, place, Opened::Int)? {
+            Value::Null => return Ok(None),
+            Value::Timestamp(us) => us,
+            Value::Int(ms) => ms
+                .checked_mul(1000)
+                .ok_or_else(|| refused("timestamp", place, "the number is no time"))?,
+            _ => return Err(refused("timestamp", place, "the value is no time")),
+        };
+        if us < 0 {
+            let reason = "the time is before 1970, which no event in Kafka is";
+            return Err(refused("timestamp", place, reason));
         }
+        // A fixture's row has no commit.
+        if committed_at_us > 0 && us.saturating_sub(committed_at_us) > MOST_AHEAD_US {
+            let reason = "the time is more than an hour after the commit, which Kafka refuses";
+            return Err(refused("timestamp", place, reason));
+        }
+        Ok(Some(us))
     }
 
     fn partition(
