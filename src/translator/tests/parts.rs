@@ -478,6 +478,8 @@ fn what_an_events_schema_cannot_hold_fails_the_row() {
         let failed = Err((code.id, field.to_owned()));
         assert_eq!(event(&with(members), ValueType::Json), failed, "{members}");
     }
+    let null = event("null", ValueType::Json);
+    assert_eq!(null, Err((ROW_NULL.id, "at".to_owned())));
     let no_text = event("\u{0}", ValueType::Bytes);
     assert_eq!(no_text, Err((ROW_JSON.id, "at".to_owned())));
 }
