@@ -169,3 +169,28 @@ async fn an_update_is_kept_in_quarantine_where_failing_rows_are() {
     assert!(gateway.stop().await.success());
     scenario.close().await;
 }
+
+/// Of the application's columns too: `headers: none` means none.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_without_headers_writes_none_of_the_applications_either() {
+    let scenario = Scenario::new(SCHEMA).await;
+    let wanted = r#"row.agg_type == "user""#;
+    let users = product("users", wanted, "agg_id", "").replace(
+        "payload: body }",
+        "payload: body, headers: { who: customer } }",
+    );
+    scenario.write("products/users.yaml", &users);
+    for (mode, count, has) in [("transaction", 1, true), ("none", 2, false)] {
+        let file = scenario.gateway_file(&format!("headers: {mode}\n"));
+        scenario.write("onramp.yaml", &file);
+        let gateway = Gateway::reading(&scenario).await;
+        sql(&scenario, &row("user", count, "ann", "NULL")).await;
+        let events = scenario.events("users.v1", count as usize).await;
+        let last = events.iter().find(|e| e.key == format!("a{count}"));
+        let headers = &last.expect("the event").headers;
+        assert_eq!(headers.get("who").is_some_and(|who| who == "ann"), has);
+        assert_eq!(headers.is_empty(), !has, "{headers:?}");
+        assert!(gateway.stop().await.success());
+    }
+    scenario.close().await;
+}
