@@ -470,3 +470,49 @@ async fn a_quarantined_row_of_one_table_is_replayed_from_that_table() {
     assert!(gateway.stop().await.success());
     scenario.close().await;
 }
+
+/// Tables that come and do not fit hold nobody up: neither those that stream nor, once they are
+/// mended, themselves.
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_come_and_do_not_fit_stop_nothing() {
+    let scenario = Scenario::new(&[shop(1), shop(2)].concat()).await;
+    scenario.write(
+        "products/orders.yaml",
+        &SHOPS.replace("shop_*.ordr", "shop_*.ordr*"),
+    );
+    let mut gateway = Gateway::streaming(&scenario).await;
+    scenario
+        .db
+        .batch_execute(
+            &(shop(3)
+                + "INSERT INTO shop_3.ordr VALUES (1, 3);
+                   CREATE TABLE shop_1.ordr_2 (LIKE shop_1.ordr INCLUDING ALL);
+                   CREATE SCHEMA shop_4;
+                   CREATE TABLE shop_4.ordr (ord_no bigint, amt numeric(12,2) NOT NULL);"),
+        )
+        .await
+        .unwrap();
+    until("the log to tell of them", PATIENCE, async || {
+        let told = gateway.output();
+        assert!(gateway.runs(), "{told}");
+        ["ONR-330", "ONR-414"]
+            .iter()
+            .all(|code| told.contains(code))
+    })
+    .await;
+    scenario
+        .db
+        .batch_execute("INSERT INTO shop_1.ordr VALUES (7, 7)")
+        .await
+        .unwrap();
+    latest(&scenario, |found| found.contains_key(r#"["S1",7]"#)).await;
+    assert!(gateway.runs(), "{}", gateway.output());
+    scenario
+        .db
+        .batch_execute("DROP TABLE shop_1.ordr_2; ALTER TABLE shop_4.ordr ADD PRIMARY KEY (ord_no); INSERT INTO shop_4.ordr VALUES (4, 4)")
+        .await
+        .unwrap();
+    latest(&scenario, |found| found.len() == 3).await;
+    assert!(gateway.stop().await.success());
+    scenario.close().await;
+}

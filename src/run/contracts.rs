@@ -298,8 +298,8 @@ pub(super) fn plan(
         }
         let changed = before.is_some_and(|b| b.mapping_hash != state.mapping_hash);
         if !changed {
-            let gone = sources::gone(product, before);
-            refused.extend(gone.map(|f| f.of_product(name.clone())));
+            let known = before.map_or(&[][..], |state| &state.tables);
+            refused.extend(sources::gone(product, known));
         }
         let run = seen.and_then(|s| s.histories.get(&name));
         let known = Known {

@@ -1,17 +1,19 @@
 //! Tables that come to a union while it streams: next year's, another shop's.
 //!
-//! Nobody tells of them: the patterns are held against the catalogue now and then. One that fits is
-//! reason enough to begin anew, since what is streamed does not change under way. One that does not
-//! is told, and the gateway goes on without it; the next start refuses it.
+//! Nobody tells of them: the patterns are held against the catalogue now and then. Ones that fit are
+//! reason enough to begin anew, since what is streamed does not change under way. A start that would be
+//! refused is not made for them: everything that it looks at is looked at first, of all tables at once,
+//! and what is wrong is told. The gateway goes on without any of them until all fit.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use onramp_connector::{Connector, Ident};
-use onramp_finding::Severity;
+use onramp_connector::{ChunkTable, Connector, Ident, TableDescription};
+use onramp_finding::codes::source;
+use onramp_finding::{Failure, Finding, Place, Severity};
 use onramp_language::{Gateway, Product};
 
-use super::{contracts, products, sources};
+use super::{contracts, products, requests, sources};
 
 /// How often the catalogue is asked.
 const ASKED_EVERY: Duration = Duration::from_secs(30);
@@ -21,8 +23,14 @@ pub(super) struct Newcomers {
     gateway: Gateway,
     /// None where no product has a pattern.
     next: Option<Instant>,
-    /// Those that do not fit, each told once.
-    told: HashSet<Ident>,
+    /// What was told, by code and message, so that it is told once.
+    told: HashSet<(String, String)>,
+}
+
+/// A table that has come to a product.
+struct Newcomer<'g> {
+    product: &'g Product,
+    table: Ident,
 }
 
 impl Newcomers {
@@ -42,52 +50,126 @@ impl Newcomers {
         self.next
     }
 
-    /// Whether a table has come that fits, where it is time to look.
+    /// Whether tables have come with which a start would go well, where it is time to look.
     pub(super) async fn came(&mut self, connector: &dyn Connector) -> bool {
         if self.next.is_none_or(|next| Instant::now() < next) {
             return false;
         }
         self.next = Some(Instant::now() + ASKED_EVERY);
         // A source that cannot be asked now is asked again; that it is away is told by the stream.
-        let Ok((mut now, _)) = sources::found(&self.gateway, connector).await else {
+        let Ok((now, _)) = sources::found(&self.gateway, connector).await else {
             return false;
         };
-        let mut any = false;
-        for (product, before) in now.products.iter_mut().zip(&self.gateway.products) {
-            let known = before.tables.read();
-            let here = product.tables.read().into_iter();
-            let came: Vec<_> = here.filter(|t| !known.contains(t)).collect();
-            if came.is_empty() {
-                continue;
-            }
-            // Those alone are judged.
-            product.tables.found = Some(came);
-            any |= fits(product, connector, &mut self.told).await;
+        let came = newcomers(&self.gateway, &now);
+        if came.is_empty() {
+            self.told.clear();
+            return false;
         }
-        any
+        let wrong = match wrong(&self.gateway, &now, &came, connector).await {
+            Ok(wrong) => wrong,
+            Err(failure) if failure.retry => return false,
+            Err(failure) => failure.findings,
+        };
+        let tables = names(&came);
+        if wrong.is_empty() {
+            tracing::info!(tables, "tables have come; streaming begins anew with them");
+            return true;
+        }
+        for finding in wrong {
+            let (code, message) = (finding.code.id, told(&finding));
+            if self.told.insert((code.to_owned(), message.clone())) {
+                let (product, remedy) = (finding.product.as_deref(), finding.remedy.as_deref());
+                tracing::warn!(
+                    tables,
+                    product,
+                    code,
+                    remedy,
+                    "tables have come that cannot join as it is, and the next start refuses them: {message}"
+                );
+            }
+        }
+        false
     }
 }
 
-/// Whether any of a product's new tables can be read by its mapping.
-async fn fits(product: &Product, connector: &dyn Connector, told: &mut HashSet<Ident>) -> bool {
-    let Ok(described) = connector.describe(&sources::idents(product)).await else {
-        return false;
-    };
-    let mut any = false;
-    for table in &described {
-        let (name, table_name) = (product.name.to_string(), &table.name);
-        let findings = contracts::check_mapping(product, std::slice::from_ref(table));
-        let errors = findings.iter().filter(|f| f.severity == Severity::Error);
-        let errors: Vec<_> = errors.collect();
-        if errors.is_empty() {
-            tracing::info!(product = name, table = %table_name, "a table has come; streaming begins anew with it");
-            any = true;
-        } else if told.insert(table_name.clone()) {
-            for finding in errors {
-                let (code, remedy) = (finding.code.id, finding.remedy.as_deref());
-                tracing::warn!(product = name, table = %table_name, code, remedy, "a table has come that the mapping does not fit, and the next start refuses it: {}", finding.message);
-            }
+/// The tables that products have now and did not have before.
+fn newcomers<'g>(before: &Gateway, now: &'g Gateway) -> Vec<Newcomer<'g>> {
+    let both = now.products.iter().zip(&before.products);
+    let came = both.flat_map(|(product, before)| {
+        let known = sources::idents(before);
+        let here = sources::idents(product).into_iter();
+        here.filter(move |table| !known.contains(table))
+            .map(move |table| Newcomer { product, table })
+    });
+    came.collect()
+}
+
+/// What a start with these tables would be refused for.
+async fn wrong(
+    before: &Gateway,
+    now: &Gateway,
+    came: &[Newcomer<'_>],
+    connector: &dyn Connector,
+) -> Result<Vec<Finding>, Failure> {
+    let mut wrong = Vec::new();
+    for (product, before) in now.products.iter().zip(&before.products) {
+        wrong.extend(sources::gone(product, &sources::names(before)));
+    }
+    let described = connector.describe(&requests::idents(now)).await?;
+    // Where progress stands is of no account: nothing is prepared.
+    let request = requests::request(&requests::tables(now, &described, None), None);
+    wrong.extend(connector.preflight(&request).await?);
+    wrong.extend(contracts::check_mappings(now, &described));
+    // Nobody has run the statement yet that the role may not.
+    wrong.retain(|f| f.severity == Severity::Error || f.code == &source::MAY_NOT_CREATE);
+    if wrong.is_empty() {
+        for newcomer in came {
+            wrong.extend(unreadable(newcomer, &described, connector).await?);
         }
     }
-    any
+    Ok(wrong)
+}
+
+/// Why the rows that stand in a table already cannot be read.
+async fn unreadable(
+    newcomer: &Newcomer<'_>,
+    described: &[TableDescription],
+    connector: &dyn Connector,
+) -> Result<Vec<Finding>, Failure> {
+    let product = newcomer.product;
+    let described = described.iter().find(|t| t.name == newcomer.table);
+    let Some(description) = described.filter(|_| product.is_entity()) else {
+        return Ok(Vec::new());
+    };
+    let table = ChunkTable {
+        table: newcomer.table.clone(),
+        columns: onramp_translator::columns(product, description),
+        description: description.clone(),
+    };
+    match connector.table_reader(&table).await {
+        Ok(_) => Ok(Vec::new()),
+        Err(failure) if failure.retry => Err(failure),
+        Err(failure) => {
+            let of_product = |f: Finding| f.of_product(product.name.value.to_string());
+            Ok(failure.findings.into_iter().map(of_product).collect())
+        }
+    }
+}
+
+/// What is wrong and where, on one line.
+fn told(finding: &Finding) -> String {
+    let place = match &finding.place {
+        Place::Source(what) => format!("{what}: "),
+        _ => String::new(),
+    };
+    let reason = finding.reason.as_deref().unwrap_or_default();
+    format!("{place}{}: {reason}", finding.message)
+}
+
+/// The tables, each once.
+fn names(came: &[Newcomer<'_>]) -> String {
+    let mut names: Vec<String> = came.iter().map(|n| n.table.to_string()).collect();
+    names.sort();
+    names.dedup();
+    names.join(", ")
 }

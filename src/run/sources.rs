@@ -4,7 +4,6 @@ use onramp_connector::{Connector, Ident, TableDescription};
 use onramp_finding::codes::{running, source};
 use onramp_finding::{Failure, Finding};
 use onramp_language::{Gateway, OnTruncate, Product, TableName};
-use onramp_publisher::progress::ProductState;
 
 use super::products;
 
@@ -76,23 +75,19 @@ pub(crate) async fn found(
     Ok((found, findings))
 }
 
-/// Tables that a product read and that are no more: their rows went without a word.
-pub(crate) fn gone(
-    product: &Product,
-    before: Option<&ProductState>,
-) -> impl Iterator<Item = Finding> {
+/// Those of the tables that a product read that are no more: their rows went without a word.
+pub(crate) fn gone(product: &Product, known: &[String]) -> impl Iterator<Item = Finding> {
     let now = names(product);
-    let known = before.map(|state| state.tables.clone()).unwrap_or_default();
     let ends = product.tables.union && product.on_truncate == OnTruncate::Stop;
     let place = product.tables.place();
-    let gone = known
-        .into_iter()
-        .filter(move |name| ends && !now.contains(name));
-    gone.map(move |name| {
+    let gone = known.iter().filter(move |name| ends && !now.contains(name));
+    let name = product.name.value.to_string();
+    gone.map(move |table| {
         let message =
-            format!("table {name}, which the product read, is no longer one of its tables");
+            format!("table {table}, which the product read, is no longer one of its tables");
         Finding::error(&running::UNION_TABLE_GONE, place.clone(), message)
             .because(running::UNION_TABLE_GONE.reason)
             .remedy(running::UNION_TABLE_GONE.remedy)
+            .of_product(name.clone())
     })
 }
