@@ -246,8 +246,15 @@ fn lacking<'n>(
         };
         let keys = plan.records.iter().flat_map(|r| &r.key);
         let mut names = keys.flat_map(|k| &k.reads).map(|slot| name_of(*slot));
-        let lacking = names.find(|name| !columns.iter().any(|c| c == name))?;
-        return Some(refused(&mapping::KEY_NOT_IN_BEFORE, lacking));
+        let held = |name: &&str| columns.iter().any(|c| c == name);
+        if let Some(lacking) = names.find(|name| !held(name)) {
+            return Some(refused(&mapping::KEY_NOT_IN_BEFORE, lacking));
+        }
+        // Whether an old row was the product's is to be known where its key may stand elsewhere.
+        let filter = plan.filter.as_ref().filter(|_| product.tables.moves)?;
+        let mut names = filter.slots().iter().map(|slot| name_of(*slot));
+        let lacking = names.find(|name| !held(name))?;
+        return Some(refused(&mapping::MOVES_NEED_OLD_ROW, lacking));
     }
     let mut lacking = plan
         .records

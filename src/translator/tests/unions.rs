@@ -315,3 +315,21 @@ fn where_rows_move_a_filter_needs_old_rows() {
     let by_key = FILTERED.replace("row.del != \"Y\"", "row.no > 0");
     assert_eq!(codes(&by_key, FIELDS, &two(&key)), [""; 0]);
 }
+
+#[test]
+fn an_old_row_that_no_longer_tells_what_the_filter_reads_stops() {
+    let checked = two(&BeforeImage::Whole);
+    let now = two(&BeforeImage::Key(vec!["no".into()]));
+    let stops = |head: &str| {
+        let mut translator = translator(&checked, &product(head, FIELDS), 1 << 20);
+        let batch = Tables::new(&now).0.0;
+        let items = 0..batch.items.len();
+        match translator.apply(&batch, items, &mut Arena::default(), 1 << 20) {
+            Ok(_) => None,
+            Err(Stopped::Table { findings, .. }) => Some(findings[0].code.id),
+            Err(Stopped::Row(fault)) => panic!("{fault:?}"),
+        }
+    };
+    assert_eq!(stops(FILTERED), Some(mapping::MOVES_NEED_OLD_ROW.id));
+    assert_eq!(stops(MOVES), None);
+}
