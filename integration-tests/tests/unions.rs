@@ -516,3 +516,63 @@ async fn tables_that_come_and_do_not_fit_stop_nothing() {
     assert!(gateway.stop().await.success());
     scenario.close().await;
 }
+
+/// One table becomes two, and two become one: what the file says of the change decides.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_table_becomes_several_and_again_one() {
+    for change in ["keep", "backfill"] {
+        let scenario = Scenario::new(TWO_TABLES).await;
+        let one = MOVES
+            .replace(
+                "tables: [public.ordr, public.ordr_arch]",
+                "table: public.ordr",
+            )
+            .replace("moves: true\n", "");
+        scenario.write("products/orders.yaml", &one);
+        scenario
+            .db
+            .batch_execute(
+                "INSERT INTO ordr VALUES (1, 'a'), (2, 'a'); INSERT INTO ordr_arch VALUES (3, 'b')",
+            )
+            .await
+            .unwrap();
+        let gateway = Gateway::streaming(&scenario).await;
+        latest(&scenario, |found| found.len() == 2).await;
+        assert!(gateway.stop().await.success());
+        let deciding =
+            |text: &str| text.replace("key: [", &format!("on_mapping_change: {change}\nkey: ["));
+        scenario.write("products/orders.yaml", &deciding(MOVES));
+        let gateway = Gateway::streaming(&scenario).await;
+        scenario
+            .db
+            .batch_execute("INSERT INTO ordr_arch VALUES (4, 'b'); BEGIN; INSERT INTO ordr_arch SELECT * FROM ordr WHERE ord_no = 1; DELETE FROM ordr WHERE ord_no = 1; COMMIT")
+            .await
+            .unwrap();
+        let found = latest(&scenario, |found| {
+            found.contains_key("4") && found["1"]["archived"] == true
+        })
+        .await;
+        assert_eq!(found.len(), 4, "{change}: the archive's rows too");
+        let told = consume(&scenario.servers, &scenario.topic("orders.v1"))
+            .await
+            .len();
+        let again = if change == "keep" { 0 } else { 2 };
+        assert_eq!(told, 5 + again, "{change}: what was published stays");
+        assert!(gateway.stop().await.success());
+        scenario.write("products/orders.yaml", &deciding(&one));
+        let gateway = Gateway::streaming(&scenario).await;
+        scenario
+            .db
+            .batch_execute("INSERT INTO ordr VALUES (9, 'z')")
+            .await
+            .unwrap();
+        // With `keep` nobody takes away what the archive gave.
+        let left = if change == "keep" { 5 } else { 2 };
+        latest(&scenario, |found| {
+            found.contains_key("9") && found.len() == left
+        })
+        .await;
+        assert!(gateway.stop().await.success());
+        scenario.close().await;
+    }
+}

@@ -340,6 +340,7 @@ impl Look<'_> {
             mapping_changed: state.is_some_and(|s| s.mapping_hash != mapping),
             published: state.is_some(),
             returns,
+            tables: state.map_or(&[], |state| &state.tables),
             run: self.seen.as_ref().and_then(|s| s.histories.get(&name)),
         };
         let mut changed = Vec::new();

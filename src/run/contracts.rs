@@ -274,7 +274,7 @@ pub(super) fn plan(
                 false => None,
             },
             event_schema_ids,
-            tables: sources::names(product),
+            tables: sources::names_of_all(product),
             status: ProductStatus::Active,
             protection: protection::now(product, &keys, before.and_then(|b| b.protection.as_ref())),
         };
@@ -306,6 +306,7 @@ pub(super) fn plan(
             mapping_changed: changed,
             published: before.is_some(),
             returns,
+            tables: before.map_or(&[], |state| &state.tables),
             run,
         };
         let mut rows = None;

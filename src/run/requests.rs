@@ -45,10 +45,9 @@ pub(crate) fn tables(
         // Nobody held the changes of one that was retired; it begins anew.
         let active = |p: &&Product| {
             let state = seen.and_then(|s| s.products.get(&p.name.value.to_string()));
-            // A table that came to a union since begins anew, too.
-            let read = |s: &ProductState| {
-                !p.tables.union || s.tables.is_empty() || s.tables.contains(&ident.to_string())
-            };
+            // So does a table that came since: to a pattern, or into the file.
+            let read =
+                |s: &ProductState| s.tables.is_empty() || s.tables.contains(&ident.to_string());
             state.is_some_and(|s| s.status == ProductStatus::Active && read(s))
         };
         tables.push(TableRequest {

@@ -31,7 +31,14 @@ pub(crate) fn of<'t>(
     described.iter().filter(reads).collect()
 }
 
-/// The names of a union's tables, as progress has them; of one table there is nothing to tell.
+/// The names of a product's tables, as progress has them; a source's messages have none.
+pub(crate) fn names_of_all(product: &Product) -> Vec<String> {
+    let idents = idents(product).into_iter();
+    let tables = idents.filter(|ident| ident.message_prefix().is_none());
+    tables.map(|table| table.to_string()).collect()
+}
+
+/// The names of a union's tables, as its runs have them; of one table there is nothing to tell.
 pub(crate) fn names(product: &Product) -> Vec<String> {
     match product.tables.union {
         true => idents(product).iter().map(Ident::to_string).collect(),

@@ -84,7 +84,7 @@ pub struct ProductState {
     /// The same of each type of facts, by its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub event_schema_ids: BTreeMap<String, i32>,
-    /// The tables that it reads, of a product of several.
+    /// The tables that it reads; empty in earlier versions' records, and where it reads messages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tables: Vec<String>,
     /// Whether it is published.

@@ -21,6 +21,8 @@ pub(crate) struct Known<'a> {
     pub(crate) published: bool,
     /// Whether it was retired, and is published again.
     pub(crate) returns: bool,
+    /// The tables that it read.
+    pub(crate) tables: &'a [String],
     /// The run that was begun last.
     pub(crate) run: Option<&'a HistoryRecord>,
 }
@@ -54,10 +56,10 @@ pub(crate) fn decide(
         return Ok(Some(begin(Cause::New)));
     };
     if !known.mapping_changed {
-        return Ok(Some(of_tables(run.clone(), product, instance)));
+        return Ok(Some(of_tables(run.clone(), product, known, instance)));
     }
     match product.on_mapping_change {
-        Some(OnMappingChange::Keep) => Ok(Some(of_tables(run.clone(), product, instance))),
+        Some(OnMappingChange::Keep) => Ok(Some(of_tables(run.clone(), product, known, instance))),
         // Rows that the new mapping leaves out, and keys that it makes otherwise, must go.
         Some(OnMappingChange::Backfill) => Ok(Some(HistoryRecord {
             reconcile: true,
@@ -147,7 +149,12 @@ fn late(product: &Product) -> Box<Finding> {
 
 /// A union's run with the tables that there are now: those that came are read, those that went are
 /// not.
-fn of_tables(mut run: HistoryRecord, product: &Product, instance: &str) -> HistoryRecord {
+fn of_tables(
+    mut run: HistoryRecord,
+    product: &Product,
+    known: Known<'_>,
+    instance: &str,
+) -> HistoryRecord {
     if !product.tables.union {
         // It may have been one of several: all that counts was read, or is read from the start.
         if !run.left.is_empty() {
@@ -156,6 +163,10 @@ fn of_tables(mut run: HistoryRecord, product: &Product, instance: &str) -> Histo
         run.tables.clear();
         run.left.clear();
         return run;
+    }
+    if run.stage == Stage::Done && run.tables.is_empty() && run.left.is_empty() {
+        // It was of one table, whose rows are published.
+        run.tables = known.tables.to_vec();
     }
     let now = sources::names(product);
     let first = run.left.first().cloned();
