@@ -11,8 +11,9 @@ use std::collections::HashMap;
 use onramp_event::RouteId;
 use onramp_finding::{Code, codes::mapping};
 
-/// What a key's entry takes beside its bytes, about.
-const ENTRY_BYTES: usize = 96;
+/// What a key's entry takes beside its bytes, about: its places in a map that is half empty after it
+/// grew, its bytes' and its tables' own allocations.
+const ENTRY_BYTES: usize = 160;
 
 /// What becomes of a row's event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub(crate) enum Verdict {
 #[derive(Debug)]
 pub(crate) struct Moves {
     limit_bytes: usize,
+    /// What all products' memories take.
+    bytes: usize,
     /// By route.
     memories: Vec<Memory>,
     /// Whether the transaction wrote anything of such a product.
@@ -37,7 +40,6 @@ pub(crate) struct Moves {
 #[derive(Debug, Default)]
 struct Memory {
     keys: HashMap<Box<[u8]>, Standing>,
-    bytes: usize,
     /// Tables of which keys were written that are not remembered, for want of room.
     beyond: Vec<u32>,
     /// How many keys stand in more than one table.
@@ -59,6 +61,7 @@ impl Moves {
     pub(crate) fn new(limit_bytes: usize, routes: usize) -> Moves {
         Moves {
             limit_bytes,
+            bytes: 0,
             memories: (0..routes).map(|_| Memory::default()).collect(),
             used: false,
         }
@@ -68,6 +71,7 @@ impl Moves {
     pub(crate) fn begin(&mut self) {
         if std::mem::take(&mut self.used) {
             self.memories.fill_with(Memory::default);
+            self.bytes = 0;
         }
     }
 
@@ -80,6 +84,8 @@ impl Moves {
         let of_table = memory.keys.iter().filter(|(_, standing)| stood(standing));
         let keys: Vec<_> = of_table.map(|(key, _)| key.clone()).collect();
         for key in keys {
+            // None of it is a row's to take back.
+            self.row(route);
             self.removed(route, &key, table)?;
         }
         Ok(())
@@ -100,13 +106,13 @@ impl Moves {
         table: u32,
         came: bool,
     ) -> Verdict {
-        let limit = self.limit_bytes;
         self.used = true;
         let Some(memory) = self.memories.get_mut(usize::from(route.0)) else {
             return Verdict::Given;
         };
+        let room_bytes = self.limit_bytes.saturating_sub(self.bytes);
         let Some(mut standing) = memory.keys.get(key).cloned() else {
-            if memory.bytes + key.len() + ENTRY_BYTES > limit {
+            if key.len() + ENTRY_BYTES > room_bytes {
                 if !memory.beyond.contains(&table) {
                     memory.beyond.push(table);
                 }
@@ -117,7 +123,7 @@ impl Moves {
                 tables,
                 told: table,
             };
-            memory.set(key, Some(standing));
+            memory.set(key, Some(standing), &mut self.bytes);
             return Verdict::Given;
         };
         let of = standing.tables.iter().position(|(t, _)| *t == table);
@@ -131,7 +137,7 @@ impl Moves {
         if !withheld {
             standing.told = table;
         }
-        memory.set(key, Some(standing));
+        memory.set(key, Some(standing), &mut self.bytes);
         match withheld {
             true => Verdict::Withheld,
             false => Verdict::Given,
@@ -160,7 +166,7 @@ impl Moves {
         if rest && !told {
             return Err(&mapping::MOVE_UNCLEAR);
         }
-        memory.set(key, rest.then_some(standing));
+        memory.set(key, rest.then_some(standing), &mut self.bytes);
         match rest {
             true => Ok(Verdict::Withheld),
             false => Ok(Verdict::Given),
@@ -181,18 +187,24 @@ impl Moves {
         };
         let mut undo = std::mem::take(&mut memory.undo);
         for (key, before) in undo.drain(..).rev() {
-            memory.put(&key, before);
+            memory.put(&key, before, &mut self.bytes);
         }
     }
 }
 
 impl Memory {
-    fn set(&mut self, key: &[u8], standing: Option<Standing>) {
-        let before = self.put(key, standing);
+    fn set(&mut self, key: &[u8], standing: Option<Standing>, bytes: &mut usize) {
+        let before = self.put(key, standing, bytes);
         self.undo.push((key.into(), before));
     }
 
-    fn put(&mut self, key: &[u8], standing: Option<Standing>) -> Option<Standing> {
+    /// Gives what stood there; `bytes` is what all take.
+    fn put(
+        &mut self,
+        key: &[u8],
+        standing: Option<Standing>,
+        bytes: &mut usize,
+    ) -> Option<Standing> {
         let doubled =
             |s: &Option<Standing>| usize::from(s.as_ref().is_some_and(|s| s.tables.len() > 1));
         let now = doubled(&standing);
@@ -200,14 +212,14 @@ impl Memory {
             Some(standing) => match self.keys.get_mut(key) {
                 Some(there) => Some(std::mem::replace(there, standing)),
                 None => {
-                    self.bytes += key.len() + ENTRY_BYTES;
+                    *bytes += key.len() + ENTRY_BYTES;
                     self.keys.insert(key.into(), standing)
                 }
             },
             None => {
                 let gone = self.keys.remove(key);
                 if gone.is_some() {
-                    self.bytes -= key.len() + ENTRY_BYTES;
+                    *bytes -= key.len() + ENTRY_BYTES;
                 }
                 gone
             }
@@ -299,6 +311,30 @@ mod tests {
         assert_eq!(stopped.id, mapping::MOVES_FORGOTTEN.id);
         m.begin();
         assert_eq!(m.removed(R, b"9", 0), Ok(Verdict::Given));
+    }
+
+    #[test]
+    fn the_room_is_all_products_together_and_every_transactions_anew() {
+        let mut m = Moves::new(2 * (ENTRY_BYTES + 1), 2);
+        let other = RouteId(1);
+        m.written(R, b"1", 1, true);
+        m.written(other, b"1", 1, true);
+        m.row(R);
+        m.written(R, b"2", 1, true);
+        assert!(m.removed(R, b"1", 0).is_err(), "2 may be any");
+        assert_eq!(m.removed(other, b"1", 1), Ok(Verdict::Given));
+        m.row(R);
+        m.written(R, b"3", 1, true);
+        m.back(R);
+        m.written(other, b"4", 1, true);
+        assert_eq!(m.removed(other, b"4", 0), Ok(Verdict::Withheld));
+        for _ in 0..3 {
+            m.begin();
+            m.written(R, b"1", 1, true);
+            m.written(other, b"2", 1, true);
+            assert_eq!(m.removed(R, b"1", 0), Ok(Verdict::Withheld));
+            assert_eq!(m.removed(other, b"2", 0), Ok(Verdict::Withheld));
+        }
     }
 
     #[test]

@@ -242,7 +242,7 @@ pub static MOVES_FORGOTTEN: Code = Code {
     title: "transaction wrote more keys than are remembered",
     reason: "With moves: true a deleted row may stand in another table by then. This transaction wrote more keys of another table than limits.moved_keys holds, so that it cannot be told.",
     example: "INSERT INTO ordr_arch SELECT * FROM ordr; DELETE FROM ordr; -- ten million rows in one transaction",
-    remedy: "Raise limits.moved_keys in the gateway file: some 110 bytes a key. Moving rows in smaller transactions keeps within it.",
+    remedy: "Raise limits.moved_keys in the gateway file: some 170 bytes a key. Moving rows in smaller transactions keeps within it.",
 };
 
 /// JSON does not give the field's value.

@@ -228,7 +228,7 @@ const LIMITS: &[Key] = &[
     Key::optional(
         "moved_keys",
         Value::Text(Form::Size),
-        "For products with `moves`: the keys that one source transaction has written. Beyond it the gateway stops where another table's delete needs them.",
+        "For products with `moves`: the keys that one source transaction has written, of all of them together. Beyond it the gateway stops where another table's delete needs them.",
     )
     .default("16MiB"),
 ];

@@ -1,0 +1,171 @@
+//! A union's tables come and go: what does not fit stops nothing, and the file's own change is decided.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use onramp_integration_tests::{Gateway, Scenario, consume, latest_by_key, until};
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+
+fn shop(number: u32) -> String {
+    format!(
+        "CREATE SCHEMA shop_{number};
+         CREATE TABLE shop_{number}.ordr (ord_no bigint PRIMARY KEY, amt numeric(12,2) NOT NULL);"
+    )
+}
+
+const SHOPS: &str = r#"
+product: DOMAIN.orders.v1
+status: active
+owner: { team: orders, contact: orders@shop.test }
+description: Orders of all shops.
+kind: entity
+source: { tables: ["shop_*.ordr"] }
+key: [shop, order_id]
+fields:
+  shop:     { type: string, expr: "table.schema.replace('shop_', 'S')" }
+  order_id: { type: long, from: ord_no }
+  amount:   { type: "decimal(12,2)", from: amt }
+"#;
+
+const MOVES: &str = r#"
+product: DOMAIN.orders.v1
+status: active
+owner: { team: orders, contact: orders@shop.test }
+description: Orders, live and archived.
+kind: entity
+source: { tables: [public.ordr, public.ordr_arch] }
+moves: true
+key: [order_id]
+fields:
+  order_id: { type: long, from: ord_no }
+  note:     { type: string, from: nte }
+  archived: { type: boolean, expr: table.name == "ordr_arch" }
+"#;
+
+const TWO_TABLES: &str = "
+CREATE TABLE ordr (ord_no bigint PRIMARY KEY, nte text NOT NULL);
+CREATE TABLE ordr_arch (LIKE ordr INCLUDING ALL);
+";
+
+/// Waits until the topic, compacted, holds so many keys and nothing else comes for them.
+async fn latest(
+    scenario: &Scenario,
+    fits: impl Fn(&BTreeMap<String, Value>) -> bool,
+) -> BTreeMap<String, Value> {
+    let topic = scenario.topic("orders.v1");
+    let mut found = BTreeMap::new();
+    until("the topic to fit", PATIENCE, async || {
+        found = latest_by_key(&consume(&scenario.servers, &topic).await);
+        fits(&found)
+    })
+    .await;
+    found
+}
+
+/// Tables that come and do not fit hold nobody up: neither those that stream nor, once they are
+/// mended, themselves.
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_that_come_and_do_not_fit_stop_nothing() {
+    let scenario = Scenario::new(&[shop(1), shop(2)].concat()).await;
+    scenario.write(
+        "products/orders.yaml",
+        &SHOPS.replace("shop_*.ordr", "shop_*.ordr*"),
+    );
+    let mut gateway = Gateway::streaming(&scenario).await;
+    scenario
+        .db
+        .batch_execute(
+            &(shop(3)
+                + "INSERT INTO shop_3.ordr VALUES (1, 3);
+                   CREATE TABLE shop_1.ordr_2 (LIKE shop_1.ordr INCLUDING ALL);
+                   CREATE SCHEMA shop_4;
+                   CREATE TABLE shop_4.ordr (ord_no bigint, amt numeric(12,2) NOT NULL);"),
+        )
+        .await
+        .unwrap();
+    until("the log to tell of them", PATIENCE, async || {
+        let told = gateway.output();
+        assert!(gateway.runs(), "{told}");
+        ["ONR-330", "ONR-414"]
+            .iter()
+            .all(|code| told.contains(code))
+    })
+    .await;
+    scenario
+        .db
+        .batch_execute("INSERT INTO shop_1.ordr VALUES (7, 7)")
+        .await
+        .unwrap();
+    latest(&scenario, |found| found.contains_key(r#"["S1",7]"#)).await;
+    assert!(gateway.runs(), "{}", gateway.output());
+    scenario
+        .db
+        .batch_execute("DROP TABLE shop_1.ordr_2; ALTER TABLE shop_4.ordr ADD PRIMARY KEY (ord_no); INSERT INTO shop_4.ordr VALUES (4, 4)")
+        .await
+        .unwrap();
+    latest(&scenario, |found| found.len() == 3).await;
+    assert!(gateway.stop().await.success());
+    scenario.close().await;
+}
+
+/// One table becomes two, and two become one: what the file says of the change decides.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_table_becomes_several_and_again_one() {
+    for change in ["keep", "backfill"] {
+        let scenario = Scenario::new(TWO_TABLES).await;
+        let one = MOVES
+            .replace(
+                "tables: [public.ordr, public.ordr_arch]",
+                "table: public.ordr",
+            )
+            .replace("moves: true\n", "");
+        scenario.write("products/orders.yaml", &one);
+        scenario
+            .db
+            .batch_execute(
+                "INSERT INTO ordr VALUES (1, 'a'), (2, 'a'); INSERT INTO ordr_arch VALUES (3, 'b')",
+            )
+            .await
+            .unwrap();
+        let gateway = Gateway::streaming(&scenario).await;
+        latest(&scenario, |found| found.len() == 2).await;
+        assert!(gateway.stop().await.success());
+        let deciding =
+            |text: &str| text.replace("key: [", &format!("on_mapping_change: {change}\nkey: ["));
+        scenario.write("products/orders.yaml", &deciding(MOVES));
+        let gateway = Gateway::streaming(&scenario).await;
+        scenario
+            .db
+            .batch_execute("INSERT INTO ordr_arch VALUES (4, 'b'); BEGIN; INSERT INTO ordr_arch SELECT * FROM ordr WHERE ord_no = 1; DELETE FROM ordr WHERE ord_no = 1; COMMIT")
+            .await
+            .unwrap();
+        let found = latest(&scenario, |found| {
+            found.contains_key("4") && found["1"]["archived"] == true
+        })
+        .await;
+        assert_eq!(found.len(), 4, "{change}: the archive's rows too");
+        let told = consume(&scenario.servers, &scenario.topic("orders.v1"))
+            .await
+            .len();
+        let again = if change == "keep" { 0 } else { 2 };
+        assert_eq!(told, 5 + again, "{change}: what was published stays");
+        assert!(gateway.stop().await.success());
+        scenario.write("products/orders.yaml", &deciding(&one));
+        let gateway = Gateway::streaming(&scenario).await;
+        scenario
+            .db
+            .batch_execute("INSERT INTO ordr VALUES (9, 'z')")
+            .await
+            .unwrap();
+        // With `keep` nobody takes away what the archive gave.
+        let left = if change == "keep" { 5 } else { 2 };
+        latest(&scenario, |found| {
+            found.contains_key("9") && found.len() == left
+        })
+        .await;
+        assert!(gateway.stop().await.success());
+        scenario.close().await;
+    }
+}
