@@ -86,12 +86,11 @@ fn key_columns(product: &Product) -> Option<Vec<String>> {
         .collect()
 }
 
-/// `table.schema == "shop_1" && table.name == "ordr_hdr"`
+/// `table.schema + "." + table.name == "shop_1.ordr_hdr"`: where the name of either has a point, the
+/// record does not say which is which.
 fn of_table(name: &Value) -> Option<String> {
-    let (schema, table) = name.as_str()?.split_once('.')?;
-    let text = |text: &str| Value::String(text.to_owned());
-    let (schema, table) = (text(schema), text(table));
-    Some(format!("table.schema == {schema} && table.name == {table}"))
+    let name = Value::String(name.as_str()?.to_owned());
+    Some(format!("table.schema + \".\" + table.name == {name}"))
 }
 
 /// `(string(row.ord_no) == "7" && …)`

@@ -109,6 +109,10 @@ pub(crate) struct RunShown {
     pub(crate) cause: Cause,
     /// `reading`, `reconciling`, `done`.
     pub(crate) stage: Stage,
+    /// Of a product of several tables: those that are still to be read, in order; the first is being
+    /// read.
+    #[serde(default)]
+    pub(crate) tables_left: Vec<String>,
     /// Rows read so far.
     pub(crate) rows: u64,
     /// Rows that the source counted, roughly.
@@ -159,6 +163,7 @@ impl RunShown {
             run: record.run.clone(),
             cause: record.cause,
             stage: record.stage,
+            tables_left: record.left.clone(),
             rows: record.rows,
             rows_estimate: shown.rows_estimate,
             bytes_estimate: shown.bytes_estimate,

@@ -103,7 +103,17 @@ fn rows(out: &mut String, product: &ProductShown) {
     }
     line(out, "run", &how);
     optional(out, "where", run.filter.as_deref());
+    optional(out, "table", table(run).as_deref());
     line(out, "rows", &progress(run));
+}
+
+/// Which of several tables is being read, and how many are behind it.
+fn table(run: &RunShown) -> Option<String> {
+    let (first, more) = run.tables_left.split_first()?;
+    Some(match more.len() {
+        0 => format!("{first}, the last"),
+        more => format!("{first}, and {more} more after it"),
+    })
 }
 
 fn progress(run: &RunShown) -> String {
@@ -234,6 +244,22 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} is in\n{text}");
         }
+    }
+
+    #[test]
+    fn a_run_over_several_tables_says_at_which_it_is() {
+        let mut progress = progress_with_everything();
+        let run = progress.histories.values_mut().next().unwrap();
+        run.left = vec!["shop_3.ordr".into(), "shop_4.ordr".into()];
+        let told = text(&of_progress("legacy_shop", &progress));
+        let line = "\ntable       shop_3.ordr, and 1 more after it\n";
+        assert!(told.contains(line), "{told}");
+        progress.histories.values_mut().next().unwrap().left.pop();
+        let told = text(&of_progress("legacy_shop", &progress));
+        assert!(
+            told.contains("\ntable       shop_3.ordr, the last\n"),
+            "{told}"
+        );
     }
 
     #[test]
