@@ -8,7 +8,9 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use onramp_connector::{ChunkTable, Connector, Ident, TableDescription};
+use onramp_connector::{
+    Batch, ChunkLimits, ChunkRange, ChunkTable, Connector, Ident, TableDescription,
+};
 use onramp_finding::codes::source;
 use onramp_finding::{Failure, Finding, Place, Severity};
 use onramp_language::{Gateway, Product};
@@ -124,14 +126,15 @@ async fn wrong(
     wrong.retain(|f| f.severity == Severity::Error || f.code == &source::MAY_NOT_CREATE);
     if wrong.is_empty() {
         for newcomer in came {
-            wrong.extend(unreadable(newcomer, &described, connector).await?);
+            wrong.extend(unreadable(now, newcomer, &described, connector).await?);
         }
     }
     Ok(wrong)
 }
 
-/// Why the rows that stand in a table already cannot be read.
+/// Why the rows that stand in a table already cannot be read, if the first one cannot.
 async fn unreadable(
+    gateway: &Gateway,
     newcomer: &Newcomer<'_>,
     described: &[TableDescription],
     connector: &dyn Connector,
@@ -146,7 +149,17 @@ async fn unreadable(
         columns: onramp_translator::columns(product, description),
         description: description.clone(),
     };
-    match connector.table_reader(&table).await {
+    let limits = ChunkLimits {
+        rows: 1,
+        bytes: gateway.limits.chunk,
+        record_bytes: gateway.limits.chunk,
+    };
+    let read = async {
+        let mut reader = connector.table_reader(&table).await?;
+        let (all, mut batch) = (ChunkRange::default(), Batch::default());
+        reader.read(&all, limits, &mut batch).await
+    };
+    match read.await {
         Ok(_) => Ok(Vec::new()),
         Err(failure) if failure.retry => Err(failure),
         Err(failure) => {

@@ -50,12 +50,16 @@ pub(crate) async fn judge(
     }
     let lacking = wanted.iter().filter(|t| found.is_none_or(|f| !f.names(t)));
     for table in lacking {
-        let owns = "SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c
+        let owns = "SELECT pg_has_role(c.relowner, 'USAGE'), has_schema_privilege(n.oid, 'USAGE')
+                      FROM pg_class c
                       JOIN pg_namespace n ON n.oid = c.relnamespace
                      WHERE n.nspname = $1::text AND c.relname = $2::text";
         let rows = session.query(owns, &[&table.schema, &table.table]).await?;
         if rows.first().is_some_and(|row| !row.get::<_, bool>(0)) {
             lacks.push(format!("it does not own {table}"));
+        }
+        if rows.first().is_some_and(|row| !row.get::<_, bool>(1)) {
+            lacks.push(format!("it may not use the schema of {table}"));
         }
     }
     if lacks.is_empty() {

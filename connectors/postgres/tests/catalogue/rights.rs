@@ -69,6 +69,12 @@ async fn a_role_that_may_only_read_and_replicate_gets_the_sql_for_a_dba() {
         warned[0].reason.as_deref(),
         Some("it does not own the publication; it does not own public.b")
     );
+    db.run("REVOKE USAGE ON SCHEMA public FROM PUBLIC").await;
+    let hidden = db.look(&more).await;
+    db.run("GRANT USAGE ON SCHEMA public TO PUBLIC").await;
+    let told = hidden[0].reason.as_deref().unwrap();
+    let schema = "it may not use the schema of public.b";
+    assert!(told.ends_with(schema), "{told}");
     let failure = db.prepare(&more).await.unwrap_err();
     assert_eq!(remedy(&warned[0]), remedy(&failure.findings[0]));
     assert_eq!(
