@@ -169,3 +169,34 @@ async fn one_table_becomes_several_and_again_one() {
         scenario.close().await;
     }
 }
+
+/// A standby looked at the source when it began: what came since it must not miss.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_takes_over_with_the_tables_that_came_since_it_began() {
+    let scenario = Scenario::new(&[shop(1), shop(2)].concat()).await;
+    scenario.write("products/orders.yaml", SHOPS);
+    let first = Gateway::streaming(&scenario).await;
+    let mut second = Gateway::start(&scenario);
+    second.wait_says("standby").await;
+    scenario
+        .db
+        .batch_execute(&(shop(3) + "INSERT INTO shop_3.ordr VALUES (1, 3)"))
+        .await
+        .unwrap();
+    latest(&scenario, |found| found.contains_key(r#"["S3",1]"#)).await;
+    first.kill();
+    scenario
+        .db
+        .batch_execute(
+            "INSERT INTO shop_3.ordr VALUES (2, 3); DELETE FROM shop_3.ordr WHERE ord_no = 1",
+        )
+        .await
+        .unwrap();
+    second.wait_ready("streaming").await;
+    latest(&scenario, |found| {
+        found.contains_key(r#"["S3",2]"#) && !found.contains_key(r#"["S3",1]"#)
+    })
+    .await;
+    assert!(second.stop().await.success());
+    scenario.close().await;
+}

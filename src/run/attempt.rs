@@ -247,6 +247,11 @@ async fn start(all: &Arc<Context>) -> Result<Option<Started>, Failure> {
         }
         Err(failure) => return Err(failure),
     };
+    // Another instance may have taken tables in while this one waited for the lock.
+    let (now, _) = sources::found(gateway, connector.as_ref()).await?;
+    if sources::differ(gateway, &now) {
+        return Ok(None);
+    }
     let pending = Pending::new(
         context,
         connector.clone(),

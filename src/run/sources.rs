@@ -82,6 +82,13 @@ pub(crate) async fn found(
     Ok((found, findings))
 }
 
+/// Whether any product's patterns mean other tables than they did.
+pub(crate) fn differ(before: &Gateway, now: &Gateway) -> bool {
+    let both = before.products.iter().zip(&now.products);
+    both.into_iter()
+        .any(|(before, now)| before.tables.found != now.tables.found)
+}
+
 /// Those of the tables that a product read that are no more: their rows went without a word.
 pub(crate) fn gone(product: &Product, known: &[String]) -> impl Iterator<Item = Finding> {
     let now = names(product);
