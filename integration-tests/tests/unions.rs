@@ -331,6 +331,16 @@ async fn tables_that_the_key_does_not_tell_apart_are_refused() {
     let mut gateway = Gateway::start(&scenario);
     let output = gateway.refuses(64, "ONR-330").await;
     assert!(output.contains("shop_1.ordr"), "{output}");
+    // What is wrong with some of the tables is said of those.
+    scenario
+        .db
+        .batch_execute("ALTER TABLE shop_2.ordr ALTER amt TYPE text")
+        .await
+        .unwrap();
+    scenario.write("products/orders.yaml", SHOPS);
+    let mut gateway = Gateway::start(&scenario);
+    let output = gateway.refuses(64, "ONR-303").await;
+    assert!(output.contains("in shop_2.ordr"), "{output}");
     let nowhere = SHOPS.replace("shop_*.ordr", "store_*.ordr");
     scenario.write("products/orders.yaml", &nowhere);
     let mut gateway = Gateway::start(&scenario);

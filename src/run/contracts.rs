@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use onramp_connector::{Position, TableDescription};
+use onramp_connector::{Ident, Position, TableDescription};
 use onramp_event::{EventType, Route, RouteId};
 use onramp_finding::codes::running;
 use onramp_finding::{Failure, Finding, Kind};
@@ -72,15 +72,37 @@ pub(crate) fn check_mappings(gateway: &Gateway, described: &[TableDescription]) 
 pub(crate) fn check_mapping(product: &Product, described: &[TableDescription]) -> Vec<Finding> {
     // A table that is missing was found so by the source's own preflight.
     let tables = sources::of(product, described);
-    let mut findings: Vec<Finding> = Vec::new();
+    let mut found: Vec<(Finding, Vec<&Ident>)> = Vec::new();
     for table in &tables {
-        let found = onramp_translator::check(product, table).into_iter();
-        // What is said of the file is said of each of its tables.
-        let new: Vec<_> = found.filter(|f| !findings.contains(f)).collect();
-        findings.extend(new);
+        for finding in onramp_translator::check(product, table) {
+            match found.iter_mut().find(|(f, _)| *f == finding) {
+                Some((_, of)) => of.push(&table.name),
+                None => found.push((finding, vec![&table.name])),
+            }
+        }
     }
+    let all = tables.len();
+    let named = |(finding, of): (Finding, Vec<&Ident>)| of_tables(finding, &of, all);
+    let mut findings: Vec<Finding> = found.into_iter().map(named).collect();
     findings.extend(onramp_translator::check_union(product, &tables));
     findings
+}
+
+/// What is said of each of a union's tables is said of the file; of some it says of which.
+fn of_tables(mut finding: Finding, of: &[&Ident], all: usize) -> Finding {
+    let Some((first, more)) = of.split_first().filter(|_| of.len() < all) else {
+        return finding;
+    };
+    let first = first.to_string();
+    if !finding.message.contains(&first) {
+        finding.message.push_str(&format!(", in {first}"));
+        if !more.is_empty() {
+            finding
+                .message
+                .push_str(&format!(" and {} more", more.len()));
+        }
+    }
+    finding
 }
 
 /// Registers schemas, makes topics and claims them; in that order, so that a contract that is
