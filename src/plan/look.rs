@@ -349,6 +349,9 @@ impl Look<'_> {
             let now = protection::now(product, keys, then);
             changed = protection::changed(product, then, now.as_ref());
         }
+        if !known.mapping_changed && !returns {
+            changed.extend(sources::gone(product, known.tables));
+        }
         let (fate, reads) = match decide(INSTANCE, product, known) {
             Err(finding) => {
                 changed.push((*finding).of_product(name.clone()));

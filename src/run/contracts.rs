@@ -319,7 +319,8 @@ pub(super) fn plan(
             );
         }
         let changed = before.is_some_and(|b| b.mapping_hash != state.mapping_hash);
-        if !changed {
+        // One that returns reconciles anyway.
+        if !changed && !returns {
             let known = before.map_or(&[][..], |state| &state.tables);
             refused.extend(sources::gone(product, known));
         }
