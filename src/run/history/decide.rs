@@ -249,6 +249,7 @@ mod tests {
         mapping_changed: false,
         published: false,
         returns: false,
+        tables: &[],
         run: None,
     };
 
