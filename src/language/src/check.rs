@@ -40,7 +40,7 @@ pub(crate) fn check(node: &Node, value: Value, path: &str, faults: &mut Faults) 
             }
         }
         Value::Secret => secret(node, path, faults),
-        Value::Fields => {
+        Value::Fields | Value::Opened => {
             if map(node, path, faults) {
                 for entry in node.entries() {
                     complain(Form::FieldName.check(&entry.key), &entry.key_node(), faults);

@@ -72,7 +72,7 @@ pub(crate) static FIELD: Cases = Cases {
                 )
                 .example("doc"),
                 AT,
-                Key::required("fields", Value::Fields, "Its fields."),
+                Key::required("fields", Value::Opened, "Its fields."),
             ],
         },
         Case {
@@ -132,7 +132,7 @@ pub(crate) static ITEMS: Cases = Cases {
                 OPTIONAL,
                 Key::required(
                     "fields",
-                    Value::Fields,
+                    Value::Opened,
                     "Its fields. Each stands in the element, under its own name or at `at`, or says a `value`.",
                 ),
             ],

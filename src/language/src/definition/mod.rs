@@ -114,8 +114,10 @@ pub(crate) enum Value {
     Named(Form, &'static Value),
     /// Where a secret is: `{ env: NAME }` or `{ file: PATH }`.
     Secret,
-    /// A map of fields, each by the table [`FIELD`].
+    /// A map of fields, each by the table [`FIELD`] and with a source in the row.
     Fields,
+    /// A map of fields that may stand in JSON: in a payload, in a record or an element of an array.
+    Opened,
     /// A map that describes an array's elements, by the table [`ITEMS`].
     Items,
     /// A map of columns to texts, to lists of them, or to nothing.

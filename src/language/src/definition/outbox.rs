@@ -123,7 +123,7 @@ const EVENT: &[Key] = &[
     .example("schemas/order-placed.avsc"),
     Key::optional(
         "fields",
-        Value::Fields,
+        Value::Opened,
         "Its fields. One with none of `from`, `expr` and `value` is opened in the payload by its name, or by `at`; the others read the row.",
     ),
 ];

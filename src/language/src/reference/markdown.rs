@@ -69,11 +69,8 @@ fn within(out: &mut String, keys: &'static [Key], path: &str) {
                 table(out, &mut keys.iter());
                 within(out, keys, &path);
             }
-            Value::List(Value::Map(keys)) => {
-                let _ = write!(out, "\n#### `{path}[]`\n\n{}\n", key.doc);
-                table(out, &mut keys.iter());
-                within(out, keys, &format!("{path}[]"));
-            }
+            Value::List(Value::Map(keys)) => listed(out, key, keys, &format!("{path}[]")),
+            Value::Named(_, Value::Map(keys)) => listed(out, key, keys, &format!("{path}.NAME")),
             Value::Words(all) if all.len() > 1 => words(out, &path, all),
             Value::List(Value::Words(all)) => words(out, &path, all),
             Value::WordOrOne(all, keys) => {
@@ -85,6 +82,13 @@ fn within(out: &mut String, keys: &'static [Key], path: &str) {
             _ => {}
         }
     }
+}
+
+/// What each item of a list is, or each value of a map whose keys the team names.
+fn listed(out: &mut String, key: &Key, keys: &'static [Key], path: &str) {
+    let _ = write!(out, "\n#### `{path}`\n\n{}\n", key.doc);
+    table(out, &mut keys.iter());
+    within(out, keys, path);
 }
 
 fn words(out: &mut String, path: &str, words: &[Word]) {
@@ -134,7 +138,7 @@ fn title(value: Value) -> String {
         Value::One(_) => "map of one key, below".into(),
         Value::Named(name, inside) => format!("map: {} to {}", name.title(), title(*inside)),
         Value::Secret => "`{ env: NAME }` or `{ file: PATH }`".into(),
-        Value::Fields => "map: field to [its description](#fields)".into(),
+        Value::Fields | Value::Opened => "map: field to [its description](#fields)".into(),
         Value::Items => "map: [what each element is](#items)".into(),
         Value::Row => "map: column to text, to a list of texts, or nothing".into(),
         Value::Tree => "map: field to text, nothing, list or map".into(),

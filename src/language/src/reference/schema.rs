@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use crate::definition::{Case, Cases, FIELD, Form, GATEWAY, ITEMS, Key, PRODUCT, Value, Word};
+use crate::definition::{
+    Case, Cases, FIELD, FIXTURES, Form, GATEWAY, ITEMS, Key, PRODUCT, Value, Word,
+};
 
 /// docs/onramp.schema.json.
 pub fn schema() -> String {
@@ -12,13 +14,20 @@ pub fn schema() -> String {
         "type": "object",
         "if": { "required": ["gateway"] },
         "then": { "$ref": "#/$defs/gateway" },
-        "else": { "$ref": "#/$defs/product" },
+        "else": {
+            "if": { "required": ["fixtures"] },
+            "then": { "$ref": "#/$defs/fixtures" },
+            "else": { "$ref": "#/$defs/product" },
+        },
         "$defs": {
             "gateway": map(&GATEWAY.iter().collect::<Vec<_>>()),
-            "product": cases(&PRODUCT),
+            "product": cases(&PRODUCT, Sources::OfTheRow),
+            "fixtures": map(&FIXTURES.iter().collect::<Vec<_>>()),
             "fields": named(Form::FieldName, json!({ "$ref": "#/$defs/field" })),
-            "field": cases(&FIELD),
-            "items": cases(&ITEMS),
+            "field": cases(&FIELD, Sources::OfTheRow),
+            "opened": named(Form::FieldName, json!({ "$ref": "#/$defs/opened_field" })),
+            "opened_field": cases(&FIELD, Sources::OrInJson),
+            "items": cases(&ITEMS, Sources::OrInJson),
             "secret": {
                 "type": "object",
                 "description": "Where a secret is; never the secret itself.",
@@ -84,6 +93,7 @@ fn value(value: Value) -> Json {
         Value::Named(form, inside) => named(form, self::value(*inside)),
         Value::Secret => json!({ "$ref": "#/$defs/secret" }),
         Value::Fields => json!({ "$ref": "#/$defs/fields" }),
+        Value::Opened => json!({ "$ref": "#/$defs/opened" }),
         Value::Items => json!({ "$ref": "#/$defs/items" }),
         Value::Row => {
             json!({ "type": "object", "additionalProperties": { "type": ["string", "number", "boolean", "null", "array"] } })
@@ -145,7 +155,7 @@ fn named(form: Form, inside: Json) -> Json {
 }
 
 /// A chain of conditions, so that an editor shows the keys of the one case that is meant.
-fn cases(cases: &'static Cases) -> Json {
+fn cases(cases: &'static Cases, sources: Sources) -> Json {
     let common: Vec<&Key> = cases.common.iter().collect();
     let mut chain = map(&common);
     // Without the deciding key nothing is known about the others.
@@ -153,25 +163,43 @@ fn cases(cases: &'static Cases) -> Json {
     for case in cases.cases.iter().rev() {
         let keys: Vec<&Key> = cases.common.iter().chain(case.keys).collect();
         let mut then = map(&keys);
-        across_keys(&keys, &mut then);
+        across_keys(&keys, sources, &mut then);
         chain = json!({ "if": condition(cases, case), "then": then, "else": chain });
     }
     chain
 }
 
+/// Whether a field has a source in the row, or may stand in JSON under its own name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sources {
+    OfTheRow,
+    OrInJson,
+}
+
 /// What the keys of a field ask of each other.
-fn across_keys(keys: &[&Key], schema: &mut Json) {
+fn across_keys(keys: &[&Key], sources: Sources, schema: &mut Json) {
     let has = |name: &str| keys.iter().any(|k| k.name == name);
     if has("from") && has("expr") {
-        let sources = ["from", "expr", "value"].into_iter().filter(|n| has(n));
-        let sources: Vec<Json> = sources.map(|n| json!({ "required": [n] })).collect();
-        schema["oneOf"] = json!(sources);
+        let all: Vec<&str> = ["from", "expr", "value"]
+            .into_iter()
+            .filter(|n| has(n))
+            .collect();
+        schema["oneOf"] = all.iter().map(|n| json!({ "required": [n] })).collect();
+        if sources == Sources::OrInJson
+            && let Some(one) = schema["oneOf"].as_array_mut()
+        {
+            let any: Vec<Json> = one.clone();
+            one.push(json!({ "not": { "anyOf": any } }));
+        }
     }
-    if has("at") {
+    if has("at") && sources == Sources::OfTheRow {
         schema["dependentRequired"] = json!({ "at": ["from"] });
     }
     if has("items") {
-        schema["required"] = json!(["type", "from", "items"]);
+        schema["required"] = match sources {
+            Sources::OfTheRow => json!(["type", "from", "items"]),
+            Sources::OrInJson => json!(["type", "items"]),
+        };
     }
     if has("classification") {
         schema["if"] = json!({
