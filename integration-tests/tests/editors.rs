@@ -69,7 +69,7 @@ fn editors_know_what_may_stand_in_json_and_what_may_not() {
             "two.yaml",
             &format!("{HEAD}      id: {{ type: long, from: a, expr: row.b }}\n"),
         ),
-        ("none.yaml", &format!("{entity}  no: {{ type: long }}\n")),
+        ("none.yaml", &format!("{entity}  id: {{ type: long }}\n")),
         (
             "tests.yaml",
             "fixtures: shop.things.v1\ntests:\n  - { name: a, row: {}, expects: [] }\n",

@@ -29,7 +29,7 @@ const MOST_FIELDS: usize = 2_000;
 /// The schema that a path names, and its fields where the payload is JSON.
 pub(super) fn read(
     at: &Node,
-    opens: Option<Opens<'_>>,
+    opens: Opens<'_>,
     with_fields: bool,
     around: &Surroundings<'_>,
     faults: &mut Faults,
@@ -55,7 +55,7 @@ pub(super) fn read(
     if with_fields {
         let mut reader = Reader {
             at,
-            opens: opens?,
+            opens,
             names: Names::default(),
             left: MOST_FIELDS,
             refused: Vec::new(),

@@ -37,23 +37,27 @@ pub(super) fn outbox(root: &Node, around: &Surroundings<'_>, faults: &mut Faults
         ..*around
     };
     let columns = columns(root, messages, faults);
-    let content = columns.as_ref().map(|columns| Spanned {
+    // Where the columns are told to be wrong, fields are read all the same.
+    let payload = columns.as_ref().map_or_else(
+        || faults.spanned(root, String::new()),
+        |columns| columns.payload.clone(),
+    );
+    let content = Spanned {
         value: CONTENT.to_owned(),
-        ..columns.payload.clone()
-    });
-    let opens = columns.as_ref().zip(content.as_ref());
-    let opens = opens.map(|(columns, content)| match messages {
+        ..payload.clone()
+    };
+    let opens = match messages {
         true => Opens {
-            column: Some(content),
-            base: &columns.payload,
-            path: &columns.payload,
+            column: Some(&content),
+            base: &payload,
+            path: &payload,
         },
         false => Opens {
-            column: Some(&columns.payload),
+            column: Some(&payload),
             base: "",
             path: "",
         },
-    });
+    };
     let mut events = Vec::new();
     for entry in root.get("events").map_or(&[][..], Node::entries) {
         let event = event(entry, opens, around, faults);
@@ -163,7 +167,7 @@ fn columns(root: &Node, messages: bool, faults: &mut Faults) -> Option<OutboxCol
 
 fn event(
     entry: &Entry,
-    opens: Option<Opens<'_>>,
+    opens: Opens<'_>,
     around: &Surroundings<'_>,
     faults: &mut Faults,
 ) -> Option<EventType> {
@@ -174,7 +178,7 @@ fn event(
     };
     let around = Surroundings {
         within: Within::Outbox(around.rows_before),
-        opens,
+        opens: Some(opens),
         ..*around
     };
     let (mut fields, mut schema) = (Vec::new(), None);

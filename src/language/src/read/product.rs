@@ -68,6 +68,9 @@ pub(crate) fn product(
     };
     check::cases(root, &PRODUCT, decides, "", faults);
     needed(root, status, kind, faults);
+    if decides.is_some_and(|word| PRODUCT.case(word).is_none()) {
+        return None;
+    }
     let rows_before = match root.text_at(&["history"]) {
         Some("insert") => RowsBefore::Insert,
         _ => RowsBefore::None,
@@ -279,10 +282,12 @@ fn needed(root: &Node, status: Status, kind: Option<&str>, faults: &mut Faults) 
                 "{ OrderPlaced: { when: op == \"insert\", fields: … } }",
             );
         }
-        _ => {
+        Some("entity") => {
             need("key", "[order_id]");
             need("fields", "{ order_id: { type: long, from: ord_no } }");
         }
+        // No kind, or none that there is, decides on what is needed.
+        _ => {}
     }
     for (key, what) in [("key", "field"), records] {
         let Some(node) = root.get(key) else { continue };

@@ -75,7 +75,8 @@ fn union(root: &Node, node: &Node, faults: &mut Faults) -> Option<Tables> {
         }
         named.push(faults.spanned(item, name));
     }
-    if node.items().is_empty() {
+    // What is no list is told as such.
+    if matches!(&node.content, Content::List(items) if items.is_empty()) {
         faults
             .error(&files::MISSING_KEY, node, "`tables` is empty")
             .remedy("name at least one table");
@@ -91,6 +92,10 @@ fn union(root: &Node, node: &Node, faults: &mut Faults) -> Option<Tables> {
 /// One table alone has nowhere that a row could move to.
 fn moves_alone(root: &Node, faults: &mut Faults) {
     let of_several = root.at(&["source", "tables"]).is_some();
+    // Beside another kind it is told that it has no place there.
+    if root.text_at(&["kind"]).is_some_and(|kind| kind != "entity") {
+        return;
+    }
     if let Some(at) = root.get("moves").filter(|_| !of_several) {
         faults
             .error(
