@@ -28,8 +28,8 @@ const TOLD: usize = 20;
     --key crm_2025=file:/run/secrets/crm-2025 \\
     --product commerce.orders.v1 --field address.street < values.txt
 
-Exit codes: 0 every value is read, 1 findings, 64 wrong usage, a secret or an unreadable
-gateway file. docs/protection.md has the same in Python.")]
+Exit codes: 0 every value is read, 1 findings, 64 wrong usage, a secret or an
+unreadable gateway file. docs/protection.md has the same in Python.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     files: Files,

@@ -20,8 +20,8 @@ use crate::terminal;
   onramp test commerce.orders.v1
   onramp test --update          # writes the events that the mapping gives now
 
-Exit codes: 0 all pass, 1 a test or a file fails, 64 wrong usage or an unreadable
-gateway file.")]
+Exit codes: 0 all pass, 1 a test or a file fails, 64 wrong usage or an
+unreadable gateway file.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     files: Files,
