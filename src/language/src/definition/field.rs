@@ -242,7 +242,7 @@ const FROM: Key = Key::optional(
 const EXPR: Key = Key::optional(
     "expr",
     Value::Text(Form::Expression),
-    "An expression: over `row` in an entity; over `before`, `after`, `op` and `tx` in facts. In place of `from`.",
+    "An expression: over `row` in an entity, `row` and `tx` in an outbox, `before`, `after`, `op` and `tx` in facts. In place of `from`.",
 )
 .example("\"'CUST-' + string(row.cust_no)\"");
 

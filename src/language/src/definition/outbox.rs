@@ -1,6 +1,6 @@
 //! The keys of an outbox product.
 
-use super::product::{MAPPING_CHANGE, ON_ERROR, ROWS_BEFORE, TABLES, TRUNCATE};
+use super::product::{KEPT_MAPPING, ON_ERROR, ROWS_BEFORE, TABLES, TRUNCATE};
 use super::{Form, Key, Value, Word};
 
 const TEXT: Value = Value::Text(Form::Text);
@@ -49,7 +49,7 @@ pub(super) const OUTBOX: &[Key] = &[
     )
     .default("stop"),
     TRUNCATE,
-    MAPPING_CHANGE,
+    KEPT_MAPPING,
     ROWS_BEFORE,
 ];
 

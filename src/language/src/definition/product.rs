@@ -154,6 +154,12 @@ pub(super) const MAPPING_CHANGE: Key = Key::optional(
     Value::Words(ON_MAPPING_CHANGE),
     "What becomes of events that an older mapping gave. A published product whose mapping changed needs it.",
 );
+/// Of facts and outboxes, which are told once.
+pub(super) const KEPT_MAPPING: Key = Key::optional(
+    "on_mapping_change",
+    Value::Words(ON_KEPT_MAPPING),
+    "Says that a changed mapping is meant. A published product whose mapping changed needs it.",
+);
 /// Of facts and outboxes.
 pub(super) const ROWS_BEFORE: Key = Key::optional(
     "history",
@@ -211,7 +217,7 @@ const EVENTS: &[Key] = &[
     KEY_FORMAT,
     ROW_ERROR,
     TRUNCATE,
-    MAPPING_CHANGE,
+    KEPT_MAPPING,
     TOAST,
     Key::optional(
         "events",
@@ -290,6 +296,17 @@ const ON_MAPPING_CHANGE: &[Word] = &[
     Word::new(
         "keep",
         "They stay: a key that does not change keeps the event that the older mapping gave.",
+    ),
+];
+
+const ON_KEPT_MAPPING: &[Word] = &[
+    Word::new(
+        "keep",
+        "What was told stays; the new mapping holds from the change on.",
+    ),
+    Word::new(
+        "backfill",
+        "Refused here: what is told once is not told again.",
     ),
 ];
 
