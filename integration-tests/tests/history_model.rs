@@ -18,3 +18,11 @@ async fn the_same_holds_on_the_newest_server() {
         model::run(&private, seed).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_killed_each_row_that_was_there_is_told_once_and_each_change_once() {
+    let private = model::server().await;
+    for seed in [1, 2, 3, 5] {
+        model::run_facts(&private, seed).await;
+    }
+}

@@ -16,6 +16,9 @@ const MARKS: &str = "CREATE TABLE marks (n bigint PRIMARY KEY)";
 /// How many transactions may linger at the same time.
 const LINGERING_MAX: usize = 4;
 
+/// The key of the row that is written last.
+pub(super) const LAST: i32 = i32::MAX;
+
 /// How a transaction lingers.
 enum How {
     /// Open.
@@ -218,6 +221,18 @@ impl Hands {
         tale.survived(&marks);
     }
 
+    /// A row whose key no other change has: what comes behind everything else.
+    pub(super) async fn last(&self, tale: &mut Tale) {
+        // A version that no product fails of.
+        let mut version = tale.next_version();
+        while version % super::facts::FAILS == 0 {
+            version = tale.next_version();
+        }
+        let insert = format!("INSERT INTO acct VALUES ({LAST}, {version}, NULL)");
+        execute(&self.db, &insert).await;
+        tale.committed(None, vec![(LAST, Some(version))]);
+    }
+
     /// What the table holds.
     pub(super) async fn table(&self) -> BTreeMap<i32, i64> {
         let rows = self.db.query("SELECT acct_no, ver FROM acct", &[]).await;
@@ -260,6 +275,7 @@ impl Hands {
                 let sql = format!("DELETE FROM acct WHERE acct_no = {from}");
                 (sql, vec![(from, None)])
             } else if dice.below(4) == 0 && !there(to) {
+                tale.moves(from, version);
                 let sql = format!(
                     "UPDATE acct SET acct_no = {to}, ver = {version} WHERE acct_no = {from}"
                 );

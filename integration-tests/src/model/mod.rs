@@ -5,6 +5,7 @@
 //! ([`hands`]) that never touch each other's keys. A seed gives the same transactions and mishaps
 //! each time; how they fall among the gateway's chunks is the machine's.
 
+mod facts;
 mod hands;
 mod tale;
 
@@ -52,16 +53,45 @@ pub async fn server_of(postgres: &'static str) -> Private {
     private
 }
 
+/// What the products are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Entities,
+    /// Facts with `history: insert`.
+    Facts,
+}
+
 /// One run on a [`server`].
 ///
 /// # Panics
 /// Where the topic is not the table's history; the message names the seed.
 pub async fn run(private: &Private, seed: u64) {
+    run_of(private, seed, Kind::Entities).await;
+}
+
+/// The same of facts: each row that was there is told once, each change behind it once.
+///
+/// # Panics
+/// Where that is not so; the message names the seed.
+pub async fn run_facts(private: &Private, seed: u64) {
+    run_of(private, seed, Kind::Facts).await;
+}
+
+async fn run_of(private: &Private, seed: u64, kind: Kind) {
     let mut dice = Dice::new(seed);
     let scenario = Scenario::on(private.servers(), TABLE).await;
-    let settings = settings(&mut dice);
-    scenario.write("onramp.yaml", &scenario.gateway_file(&settings));
-    let mut products = vec![add_product(&scenario, 1)];
+    let settings = settings(&mut dice, kind);
+    let file = scenario.gateway_file(&settings);
+    let file = match kind {
+        Kind::Entities => file,
+        // All keys' facts in the order of the log.
+        Kind::Facts => {
+            let one = file.replace("partitions: 3", "partitions: 1");
+            format!("{one}headers: cloudevents\n")
+        }
+    };
+    scenario.write("onramp.yaml", &file);
+    let mut products = vec![add_product(&scenario, kind, 1)];
     let mut tale = Tale::default();
     let mut hands = Hands::new(&scenario).await;
     hands.fill(&mut tale, KEYS * 3 / 4).await;
@@ -75,7 +105,7 @@ pub async fn run(private: &Private, seed: u64) {
             Some(running) => running,
             None => {
                 if products.len() < PRODUCTS && dice.below(2) == 0 {
-                    products.push(add_product(&scenario, products.len() + 1));
+                    products.push(add_product(&scenario, kind, products.len() + 1));
                 }
                 if dice.below(2) == 0 {
                     hands.hold().await;
@@ -119,9 +149,15 @@ pub async fn run(private: &Private, seed: u64) {
     drop(gateway);
 
     let mut gateway = Gateway::reading(&scenario).await;
-    hands.short(&mut tale, &mut dice, KEYS).await;
+    match kind {
+        Kind::Entities => hands.short(&mut tale, &mut dice, KEYS).await,
+        Kind::Facts => hands.last(&mut tale).await,
+    }
     for product in &products {
-        let told = settled(&scenario, &mut gateway, product, &tale).await;
+        let told = match kind {
+            Kind::Entities => settled(&scenario, &mut gateway, product, &tale).await,
+            Kind::Facts => facts::settled(&scenario, &mut gateway, product, &tale).await,
+        };
         assert!(
             told.is_none(),
             "seed {seed} ({settings}), {product}: {}\n{}",
@@ -140,9 +176,12 @@ pub async fn run(private: &Private, seed: u64) {
 }
 
 /// Writes a further product's file; its name.
-fn add_product(scenario: &Scenario, number: usize) -> String {
+fn add_product(scenario: &Scenario, kind: Kind, number: usize) -> String {
     let name = format!("accounts.v{number}");
-    let text = PRODUCT.replace("accounts.v1", &name);
+    let text = match kind {
+        Kind::Entities => PRODUCT.replace("accounts.v1", &name),
+        Kind::Facts => facts::product(&name, number),
+    };
     scenario.write(&format!("products/{name}.yaml"), &text);
     name
 }
@@ -196,12 +235,17 @@ async fn patiently(mut condition: impl AsyncFnMut() -> bool) {
     until("the end", PATIENCE * 2, async || condition().await).await;
 }
 
-/// Small chunks, few or many readers, and a memory of changed keys that overflows or not.
-fn settings(dice: &mut Dice) -> String {
+/// Small chunks, few or many readers, and a memory of changed keys that overflows or not; where rows
+/// are told once it holds all that the log brings.
+fn settings(dice: &mut Dice, kind: Kind) -> String {
     let readers = 1 + dice.below(3);
     let rows = [1, 2, 5, 17][dice.below(4) as usize];
     let chunk = ["4KiB", "8MiB"][dice.below(2) as usize];
-    let changed_keys = ["1KiB", "8KiB", "16MiB"][dice.below(3) as usize];
+    let changed_keys = match kind {
+        Kind::Entities => ["1KiB", "8KiB", "16MiB"],
+        Kind::Facts => ["200KiB", "400KiB", "16MiB"],
+    };
+    let changed_keys = changed_keys[dice.below(3) as usize];
     format!(
         "snapshot: {{ readers: {readers}, chunk_rows: {rows} }}\n\
          limits: {{ row: 2KiB, chunk: {chunk}, changed_keys: {changed_keys} }}\n"

@@ -20,7 +20,12 @@ pub(super) struct Tale {
     commits: Vec<Commit>,
     now: BTreeMap<i32, i64>,
     version: i64,
+    /// The versions by which a row got another key, and the key that it had.
+    moves: BTreeMap<i64, i32>,
 }
+
+/// What became of a key: its version, or that it went; and the version by which its row has another key.
+pub(super) type Step = (Option<i64>, Option<i64>);
 
 impl Tale {
     /// A version that was never written.
@@ -32,6 +37,29 @@ impl Tale {
     /// The keys that there are, and their versions.
     pub(super) fn now(&self) -> &BTreeMap<i32, i64> {
         &self.now
+    }
+
+    /// A row gets another key by a change of this version: two changes in a row.
+    pub(super) fn moves(&mut self, from: i32, version: i64) {
+        self.moves.insert(version, from);
+    }
+
+    /// The key that a row had before the change of this version gave it another.
+    pub(super) fn moved_from(&self, version: i64) -> Option<i32> {
+        self.moves.get(&version).copied()
+    }
+
+    /// What became of each key, in order.
+    pub(super) fn steps(&self) -> BTreeMap<i32, Vec<Step>> {
+        let mut steps: BTreeMap<i32, Vec<Step>> = BTreeMap::new();
+        for commit in &self.commits {
+            for (at, (key, version)) in commit.changes.iter().enumerate() {
+                let by = commit.changes.get(at + 1).and_then(|(_, next)| *next);
+                let by = by.filter(|by| version.is_none() && self.moved_from(*by) == Some(*key));
+                steps.entry(*key).or_default().push((*version, by));
+            }
+        }
+        steps
     }
 
     pub(super) fn committed(&mut self, mark: Option<i64>, changes: Vec<Change>) {
