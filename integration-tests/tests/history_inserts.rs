@@ -596,3 +596,45 @@ async fn a_gap_that_is_accepted_takes_nothing_from_rows_that_are_still_to_be_rea
     assert!(gateway.stop().await.success());
     scenario.close().await;
 }
+
+/// Rows are read by the primary key: what names them must change where it does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_whose_place_among_those_to_read_changes_unseen_is_not_told_twice() {
+    let table = "CREATE TABLE acct (place integer PRIMARY KEY, acct_no integer NOT NULL UNIQUE, ver bigint NOT NULL);
+        ALTER TABLE acct REPLICA IDENTITY USING INDEX acct_acct_no_key;";
+    let scenario = Scenario::new(table).await;
+    scenario.write("products/life.yaml", FACTS);
+    let small = "snapshot: { readers: 1, chunk_rows: 3 }\n";
+    scenario.write("onramp.yaml", &scenario.gateway_file(small));
+    const ROWS: usize = 3_000;
+    let fill = format!("INSERT INTO acct SELECT n, n, -n FROM generate_series(1, {ROWS}) n");
+    run(&scenario.db, &fill).await;
+    // The log says nothing of the place that a row had.
+    let said = Gateway::start(&scenario)
+        .refuses(CONFIGURATION, "ONR-339")
+        .await;
+    assert!(said.contains("REPLICA IDENTITY"), "{said}");
+    run(&scenario.db, "ALTER TABLE acct REPLICA IDENTITY FULL").await;
+    let gateway = Gateway::reading(&scenario).await;
+    until("some rows", Duration::from_secs(60), async || {
+        told(&scenario).await.len() >= 20
+    })
+    .await;
+    // From among those that are told to among those that are not, and back; and a stranger's.
+    let moves = "UPDATE acct SET place = 100000 WHERE place = 1; UPDATE acct SET place = 100001 WHERE place = 2; \
+        UPDATE acct SET place = 2 WHERE place = 100001";
+    run(&scenario.db, moves).await;
+    let half = told(&scenario).await.len();
+    assert!(half < ROWS, "it is in its midst: {half}");
+    done(&scenario, "account-life.v1").await;
+    let events = scenario.events("account-life.v1", ROWS + 3).await;
+    assert_eq!(events.len(), ROWS + 3);
+    let keys: BTreeSet<&str> = events
+        .iter()
+        .filter(|e| is_history(e))
+        .map(|e| e.key.as_str())
+        .collect();
+    assert_eq!(keys.len(), ROWS, "each once");
+    assert!(gateway.stop().await.success());
+    scenario.close().await;
+}

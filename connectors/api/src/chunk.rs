@@ -99,8 +99,8 @@ pub struct TableEstimate {
 /// leaves it fit for the next. Between two calls no transaction is open and no lock is held.
 #[async_trait]
 pub trait TableReader: Send {
-    /// The columns that rows are ordered by, each row's its own: what a [`Bound`] holds. Each with
-    /// everything that its order rests on, in words: a place among rows means nothing where any of
+    /// The columns that rows are ordered by, each row's its own: what a [`Bound`] holds. Each begins with
+    /// its name, then everything that its order rests on, in words: a place among rows means nothing where any of
     /// these is another.
     fn key(&self) -> &[String];
 

@@ -104,7 +104,10 @@ pub(super) async fn settled(
             return true;
         }
         let last = LAST.to_string();
-        let there = consume(&scenario.servers, &topic).await.iter().any(|e| e.key == last);
+        let there = consume(&scenario.servers, &topic)
+            .await
+            .iter()
+            .any(|e| e.key == last);
         why = match there {
             true => String::new(),
             false => "the last fact is not there".into(),
@@ -132,18 +135,34 @@ fn differs(
         let Ok(key) = event.key.parse() else {
             return Some(format!("a key that was never written: {}", event.key));
         };
-        let before = event.headers.get("onramp_op").is_some_and(|o| o == "snapshot");
-        if !ids.insert(event.headers.get("ce_id").or(event.headers.get("onramp_id")).cloned()) && before {
+        let before = event
+            .headers
+            .get("onramp_op")
+            .is_some_and(|o| o == "snapshot");
+        if !ids.insert(
+            event
+                .headers
+                .get("ce_id")
+                .or(event.headers.get("onramp_id"))
+                .cloned(),
+        ) && before
+        {
             return Some(format!("two facts of one id: {:?}", event.headers));
         }
-        let r#type = match event.headers.get("ce_type").and_then(|t| t.rsplit('.').next()) {
+        let r#type = match event
+            .headers
+            .get("ce_type")
+            .and_then(|t| t.rsplit('.').next())
+        {
             Some("Opened") => Type::Opened,
             Some("Changed") => Type::Changed,
             Some("Closed") => Type::Closed,
             other => return Some(format!("a fact of type {other:?}")),
         };
         let version = event.value.as_ref().and_then(|v| v["version"].as_i64());
-        note(&mut all, tale, (key, version), (before, r#type), |of| &mut of.told);
+        note(&mut all, tale, (key, version), (before, r#type), |of| {
+            &mut of.told
+        });
     }
     for (key, record) in kept {
         let Ok(key) = key.parse() else {
@@ -158,7 +177,9 @@ fn differs(
         };
         let version = &record["after"]["ver"];
         let version = version.as_i64().or_else(|| version.as_str()?.parse().ok());
-        note(&mut all, tale, (key, version), (before, r#type), |of| &mut of.kept);
+        note(&mut all, tale, (key, version), (before, r#type), |of| {
+            &mut of.kept
+        });
     }
     let mut shall = tale.steps();
     for key in all.keys() {
@@ -180,11 +201,19 @@ fn note(
     of: impl Fn(&mut OfKey) -> &mut Vec<Told>,
 ) {
     let step = (version, None);
-    of(all.entry(key).or_default()).push(Told { before, r#type, step });
+    of(all.entry(key).or_default()).push(Told {
+        before,
+        r#type,
+        step,
+    });
     let from = version.and_then(|version| tale.moved_from(version));
     if let Some(from) = from.filter(|_| !before && r#type == Type::Changed) {
         let (r#type, step) = (Type::Closed, (None, version));
-        of(all.entry(from).or_default()).push(Told { before, r#type, step });
+        of(all.entry(from).or_default()).push(Told {
+            before,
+            r#type,
+            step,
+        });
     }
 }
 
@@ -240,9 +269,7 @@ fn once(of: &OfKey, was: Option<i64>, since: &[Step]) -> Option<String> {
     if row.r#type != Type::Opened || !seen(of_row) {
         return Some("a row that was there is told as it never was".into());
     }
-    let Some(at) = of.told.iter().position(|t| t.before) else {
-        return None;
-    };
+    let at = of.told.iter().position(|t| t.before)?;
     let earlier: Vec<Step> = of.told[..at].iter().map(|t| t.step).collect();
     if !seen(&earlier) {
         return Some("a row that was there is told before the change that it shows".into());

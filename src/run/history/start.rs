@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use onramp_connector::{ChunkTable, Connector, KeptLog, TableDescription};
-use onramp_finding::codes::{running, source as codes};
+use onramp_finding::codes::{mapping, running, source as codes};
 use onramp_finding::{Failure, Finding, Kind, Place};
 use onramp_language::Spanned;
 use onramp_publisher::{HistoryRecord, Kafka, Stage, scan};
-use onramp_translator::{Mapped, RowLimits, TableMapping};
+use onramp_translator::{Mapped, RowLimits, TableMapping, named_by};
 
 use super::group::{Group, Opened};
 use crate::health::Board;
@@ -180,6 +180,9 @@ async fn open_one(parts: &Parts, mut one: Together, floor: u64) -> Result<Opened
     let rows = estimate.rows.unwrap_or_default();
     let key = table.key().to_vec();
     for (product, record) in &mut one.records {
+        if !record.secret.is_empty() && !named_by(&one.table.description, &key) {
+            return Err(named_otherwise(product, &one.table));
+        }
         if record.after.is_some() && record.key != key && !record.secret.is_empty() {
             return Err(rekeyed(product));
         }
@@ -206,6 +209,19 @@ async fn open_one(parts: &Parts, mut one: Together, floor: u64) -> Result<Opened
         records: one.records,
         estimate,
     })
+}
+
+/// A row that moves among those that are read, and keeps its name, would be told twice.
+fn named_otherwise(product: &str, table: &ChunkTable) -> Failure {
+    let message = format!(
+        "the rows of {} are read by other columns than they are told apart by",
+        table.table
+    );
+    let finding = Finding::error(&mapping::ROWS_NAMELESS, Place::Nowhere, message)
+        .because(mapping::ROWS_NAMELESS.reason)
+        .remedy("give the table a primary key of plain columns, or write `history: none`")
+        .of_product(product.to_owned());
+    Failure::stop(Kind::Configuration, finding)
 }
 
 /// How far a run came means nothing under another key, and rows that are told once cannot be read from

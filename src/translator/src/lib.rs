@@ -49,7 +49,7 @@ pub use examine::{Examiner, Seen, Unexamined};
 pub use fault::{RowFault, Stopped};
 pub use mapping::{check, columns};
 pub use program::{Encoding, Mapped, QuarantineRoute, TableProgram};
-pub use rows::RowNames;
+pub use rows::{RowNames, named_by};
 pub use text_time::TimeReader;
 pub use translate::{Progress, RowLimits, TableMapping, Translator};
 pub use union::check_union;

@@ -34,7 +34,7 @@ pub fn check(product: &Product, table: &TableDescription) -> Vec<Finding> {
 pub fn columns(product: &Product, table: &TableDescription) -> Vec<String> {
     let mut slots = plan(product, table, &Some, None).slots;
     if product.tells_rows() {
-        slots.extend(rows::identity(table).unwrap_or_default());
+        slots.extend(rows::identity(table, &table.before).unwrap_or_default());
         slots.sort_unstable();
         slots.dedup();
     }
@@ -44,18 +44,19 @@ pub fn columns(product: &Product, table: &TableDescription) -> Vec<String> {
 
 /// Rows that were there before are told once each, which asks for what tells them apart.
 fn nameless(product: &Product, table: &TableDescription) -> Option<Finding> {
-    if !product.tells_rows() || rows::identity(table).is_some() {
-        return None;
-    }
+    let named = rows::identity(table, &table.before).is_some();
+    (product.tells_rows() && !named).then(|| not_named(product, table))
+}
+
+/// A table whose rows cannot be told once each.
+pub(crate) fn not_named(product: &Product, table: &TableDescription) -> Finding {
     let message = format!(
         "the rows of {} that were there before cannot be told apart",
         table.name
     );
-    Some(
-        Finding::error(&mapping::ROWS_NAMELESS, product.tables.place(), message)
-            .because(mapping::ROWS_NAMELESS.reason)
-            .remedy(mapping::ROWS_NAMELESS.remedy),
-    )
+    Finding::error(&mapping::ROWS_NAMELESS, product.tables.place(), message)
+        .because(mapping::ROWS_NAMELESS.reason)
+        .remedy(mapping::ROWS_NAMELESS.remedy)
 }
 
 fn entity(

@@ -125,7 +125,11 @@ impl TableProgram {
             .flat_map(|mapped| plan(&mapped.product, table, &Some, Some(keys)).slots)
             .collect();
         let named = products.iter().any(|mapped| mapped.rows.is_some());
-        let identity = rows::identity(table).filter(|_| named).unwrap_or_default();
+        let identity = named
+            .then(|| rows::identity(table, &layout.before))
+            .flatten();
+        let nameless = named && identity.is_none();
+        let identity = identity.unwrap_or_default();
         used.extend(&identity);
         used.sort_unstable();
         used.dedup();
@@ -153,6 +157,12 @@ impl TableProgram {
             }
             let product = &mapped.product;
             let name_of = |slot: usize| layout.columns[places[slot].0].0.as_str();
+            if nameless && mapped.rows.is_some() {
+                findings.push(
+                    crate::mapping::not_named(product, table).of_product(product.name.to_string()),
+                );
+                continue;
+            }
             if let Some(finding) = lacking(product, &plan, &layout.before, &name_of, table) {
                 findings.push(finding);
                 continue;

@@ -30,26 +30,34 @@ pub struct RowNames {
     pub asked: Arc<AtomicBool>,
 }
 
-/// The columns that tell a table's rows apart, by their places: those that old rows hold, where they
-/// are a unique key, so that a row whose key changes is known by both; else the primary key, else the
-/// narrowest other key. None where there is none that can be read.
-pub(crate) fn identity(table: &TableDescription) -> Option<Vec<usize>> {
+/// The columns that tell a table's rows apart, by their places: those by which it is read, which are its
+/// primary key, else its narrowest other key. A row for which they change may have been read and be read
+/// once more, so that they name it and old rows must hold them. None where there is no such key.
+pub(crate) fn identity(table: &TableDescription, before: &BeforeImage) -> Option<Vec<usize>> {
     let place = |name: &String| {
         let at = table.columns.iter().position(|c| c.name == *name)?;
         (table.columns[at].value_type != ValueType::Unsupported).then_some(at)
     };
-    let held = |index: &Index| match &table.before {
+    let held = |index: &&Index| match before {
+        BeforeImage::Whole => true,
         BeforeImage::Key(columns) => index.columns.iter().all(|c| columns.contains(c)),
-        BeforeImage::Whole | BeforeImage::None => false,
+        BeforeImage::None => false,
     };
     let fit = table.unique.iter().filter(|i| i.total && !i.deferrable);
-    let places = fit.filter_map(|index| {
-        let places: Option<Vec<usize>> = index.columns.iter().map(place).collect();
-        Some((index, places?))
-    });
-    places
-        .min_by_key(|(index, _)| (!held(index), !index.primary, index.columns.len()))
-        .map(|(_, places)| places)
+    let read_by = fit.min_by_key(|index| (!index.primary, index.columns.len()));
+    read_by.filter(held)?.columns.iter().map(place).collect()
+}
+
+/// Whether rows that are read by these columns, each in words that begin with its name, are named by them.
+pub fn named_by(table: &TableDescription, read_by: &[String]) -> bool {
+    let is = |words: &String, name: &str| {
+        let rest = words.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    identity(table, &table.before).is_some_and(|places| {
+        let mut names = places.iter().map(|at| table.columns[*at].name.as_str());
+        places.len() == read_by.len() && names.all(|name| read_by.iter().any(|w| is(w, name)))
+    })
 }
 
 /// Names a product's rows.

@@ -100,7 +100,7 @@ fn a_row_has_one_name_in_the_table_and_in_the_log() {
 }
 
 #[test]
-fn rows_are_named_by_what_old_rows_hold_and_a_table_without_a_key_is_refused() {
+fn rows_are_named_by_the_key_they_are_read_by_and_a_table_without_one_is_refused() {
     let index = |name: &str, columns: &[&str], primary| Index {
         name: name.into(),
         columns: columns.iter().map(|c| (*c).to_owned()).collect(),
@@ -117,17 +117,34 @@ fn rows_are_named_by_what_old_rows_hold_and_a_table_without_a_key_is_refused() {
             column("code", ValueType::Text),
         ])
     };
-    assert_eq!(columns(&facts(), &table), ["land", "code"]);
-    table.before = BeforeImage::Whole;
-    assert_eq!(columns(&facts(), &table), ["no", "land"]);
-    assert_eq!(check(&facts(), &table), []);
+    let codes = |table: &TableDescription| -> Vec<&str> {
+        check(&facts(), table).iter().map(|f| f.code.id).collect()
+    };
+    // Whether a row gets another primary key the log does not say.
+    assert_eq!(codes(&table), [mapping::ROWS_NAMELESS.id]);
+    table.before = BeforeImage::None;
+    assert_eq!(codes(&table), [mapping::ROWS_NAMELESS.id]);
+    for held in [BeforeImage::Whole, BeforeImage::Key(vec!["no".into()])] {
+        table.before = held;
+        assert_eq!(columns(&facts(), &table), ["no", "land"]);
+        assert_eq!(codes(&table), [""; 0]);
+    }
+    // What the log holds may change while it is read.
+    let mut log = Log::new(plain::layout(&TableDescription {
+        before: BeforeImage::Key(vec!["code".into()]),
+        ..table.clone()
+    }));
+    log.begin("0/1").commit();
+    let secret = names("one");
+    let mut translator = translator_naming(&table, &[facts()], 1 << 20, Some(&secret));
+    let items = 0..log.0.items.len();
+    let stopped = translator.apply(&log.0, items, &mut Arena::default(), 1 << 20);
+    let findings = stopped.unwrap_err().failure("0/1").findings;
+    assert_eq!(findings[0].code.id, mapping::ROWS_NAMELESS.id);
     table.unique = vec![Index {
         deferrable: true,
         ..index("pk", &["no"], true)
     }];
-    let codes = |table: &TableDescription| -> Vec<&str> {
-        check(&facts(), table).iter().map(|f| f.code.id).collect()
-    };
     assert_eq!(codes(&table), [mapping::ROWS_NAMELESS.id]);
     table.unique = vec![index("pk", &["no"], true)];
     table.columns[0].value_type = ValueType::Unsupported;

@@ -285,9 +285,9 @@ pub static ROW_PAYLOAD: Code = Code {
 pub static ROWS_NAMELESS: Code = Code {
     id: "ONR-339",
     title: "rows that were there cannot be told apart",
-    reason: "`history: insert` tells each row that was there before once, and none that the log has brought: that takes columns that name a row, a primary key or another unique index that covers every row, is checked at once, and whose columns can be read.",
+    reason: "`history: insert` tells each row that was there before once, and none that the log has brought: that takes columns that name a row, a primary key or another unique index that covers every row, is checked at once, and whose columns can be read; and old rows in the log that hold them, lest a row that gets another key be told twice.",
     example: "kind: events\nhistory: insert   # of a table without a primary key",
-    remedy: "Give the table a primary key, or write `history: none`.",
+    remedy: "Give the table a primary key; where it has one and REPLICA IDENTITY names another index, set REPLICA IDENTITY DEFAULT or FULL; or write `history: none`.",
 };
 
 /// All of them, in order.
