@@ -207,6 +207,53 @@ async fn what_is_in_quarantine_is_listed_shown_and_replayed() {
     scenario.close().await;
 }
 
+/// Whatever a key's column is called and holds, its row is found again.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_odd_keys_are_read_again() {
+    let table = "CREATE TABLE odd (\"Key No.\" text, at timestamptz, amount numeric(10,3), day date, yes boolean, ref uuid,
+        stat text, PRIMARY KEY (\"Key No.\", at, amount, day, yes, ref))";
+    let scenario = Scenario::new(table).await;
+    let admin = onramp_integration_tests::Ports::claim(1);
+    let more = format!("admin: {{ listen: \"127.0.0.1:{}\" }}\n", admin.first());
+    scenario.write("onramp.yaml", &scenario.gateway_file(&more));
+    let product = "product: DOMAIN.orders.v1\nstatus: active\nowner: { team: orders, contact: orders@shop.test }\n\
+        description: Odd ones.\nkind: entity\nsource: { table: public.odd }\nkey: [no, at, amount, day, yes, ref]\n\
+        on_error: quarantine\nunchanged_toast: stop\nfields:\n  no: { type: string, from: \"Key No.\" }\n  \
+        at: { type: timestamp, from: at }\n  amount: { type: \"decimal(10,3)\", from: amount }\n  \
+        day: { type: date, from: day }\n  yes: { type: boolean, from: yes }\n  ref: { type: uuid, from: ref }\n  \
+        stat: { type: enum, from: stat, values: { \"N\": NEW }, default: UNKNOWN, otherwise: fail }\n";
+    scenario.write("products/orders.yaml", product);
+    let gateway = Gateway::streaming(&scenario).await;
+    let row = |key: &str| {
+        format!(
+            "INSERT INTO odd VALUES ('{key}', '1969-12-31T23:59:59.5Z', -0.5, '0044-03-15', true, \
+             '00000000-0000-0000-0000-0000000000AA', 'X');"
+        )
+    };
+    let keys = ["7", "(8)", "(protected)", "a\"b\\c`", "\u{1}\n\u{1f600}"];
+    let rows: String = keys.iter().map(|key| row(key)).collect();
+    scenario.db.batch_execute(&rows).await.expect("it runs");
+    kept(&scenario, keys.len()).await;
+    let name = scenario.topic("orders.v1");
+    let text = String::from_utf8(quarantine(&scenario, &["show", &name]).stdout).expect("text");
+    onramp_integration_tests::fits_80_columns(&text);
+    assert!(!text.contains('\u{1}'), "{text:?}");
+    assert!(gateway.stop().await.success());
+    let mended = product.replace("\"N\": NEW", "\"N\": NEW, \"X\": LOST");
+    scenario.write(
+        "products/orders.yaml",
+        &format!("{mended}on_mapping_change: keep\n"),
+    );
+    let gateway = Gateway::streaming(&scenario).await;
+    assert_eq!(told(&scenario, &["replay", &name])["rows"], keys.len());
+    until("the rows", Duration::from_secs(60), async || {
+        consume(&scenario.servers, &name).await.len() >= keys.len()
+    })
+    .await;
+    assert!(gateway.stop().await.success());
+    scenario.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_gateway_keeps_each_failing_row_once() {
     let scenario = orders().await;

@@ -13,7 +13,7 @@ use super::named;
 use super::report::{self, Format};
 use crate::admin::ReplayOrder;
 use crate::admin::caller::Told;
-use crate::quarantine::{self, Group, Record};
+use crate::quarantine::{self, Group, Record, Rows};
 use crate::terminal::{self, grouped, labelled};
 use crate::{admin, operate};
 
@@ -232,12 +232,10 @@ async fn show(
     format: Format,
 ) -> Result<(), Failure> {
     let product = one(gateway, product)?;
-    let wanted = move |record: &Record| key.as_ref().is_none_or(|key| record.key == *key);
-    let records = quarantine::records(gateway, product, wanted).await?;
-    let shown = &records[records.len().saturating_sub(limit)..];
+    let shown = quarantine::latest(gateway, product, key, limit).await?;
     let columns = terminal::width();
     let mut text = String::new();
-    for record in shown {
+    for record in &shown {
         let head = format!(
             "offset {}, key {}, {} at {}{}",
             record.offset,
@@ -302,9 +300,15 @@ async fn replay(
         return Err(Failure::stop(onramp_finding::Kind::Configuration, finding));
     }
     let wanted = keys.to_vec();
-    let wanted = move |record: &Record| wanted.is_empty() || wanted.contains(&record.key);
-    let records = quarantine::records(gateway, product, wanted).await?;
-    if records.is_empty() {
+    let rows = Rows::new(product);
+    let rows = quarantine::each(gateway, product, rows, move |rows, record| {
+        if wanted.is_empty() || wanted.contains(&record.key) {
+            rows.add(&record);
+        }
+    })
+    .await?;
+    let records = rows.records;
+    if records == 0 {
         report::done(
             format,
             json!({ "product": product.name.value.to_string(), "rows": 0 }),
@@ -312,11 +316,12 @@ async fn replay(
         );
         return Ok(());
     }
-    let order = quarantine::order(product, &records)
+    let order = rows
+        .order(product)
         .map_err(|finding| Failure::stop(onramp_finding::Kind::Configuration, *finding))?;
     let accepted = admin::caller::backfill(gateway, &order).await?;
     let what = match &order.filter {
-        Some(_) => format!("{} row(s)", records.len()),
+        Some(_) => format!("{} row(s)", grouped(records)),
         None => "every row, since too many are in quarantine to be named,".to_owned(),
     };
     let text = format!(
@@ -325,7 +330,7 @@ async fn replay(
     );
     let object = json!({
         "product": order.product,
-        "rows": records.len(),
+        "rows": records,
         "run": accepted.run,
         "where": order.filter,
         "under_way": accepted.under_way,

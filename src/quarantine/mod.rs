@@ -5,7 +5,7 @@
 pub(crate) mod rebuild;
 mod replay;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use onramp_finding::Failure;
 use onramp_language::{Gateway, Product};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::run::{blocking, settings};
 
-pub(crate) use replay::order;
+pub(crate) use replay::Rows;
 
 /// Rows that failed alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,14 +73,15 @@ impl Record {
     }
 }
 
-/// Reads a product's quarantine; what `keep` does not keep takes no memory.
-pub(crate) async fn records(
+/// Reads a product's quarantine, record by record: it may be larger than memory.
+pub(crate) async fn each<S: Send + 'static>(
     gateway: &Gateway,
     product: &Product,
-    mut keep: impl FnMut(&Record) -> bool + Send + 'static,
-) -> Result<Vec<Record>, Failure> {
+    mut state: S,
+    mut take: impl FnMut(&mut S, Record) + Send + 'static,
+) -> Result<S, Failure> {
     let Some(topic) = product.quarantine_topic() else {
-        return Ok(Vec::new());
+        return Ok(state);
     };
     let kafka_settings = settings::kafka(gateway)?;
     blocking(move || {
@@ -91,7 +92,6 @@ pub(crate) async fn records(
                 replayed.insert(offset, at);
             }
         })?;
-        let mut all = Vec::new();
         quarantine::read(&kafka, &topic, |kept| {
             if mark(kept.value).is_some() {
                 return;
@@ -103,11 +103,28 @@ pub(crate) async fn records(
                 value: serde_json::from_slice(kept.value).unwrap_or_default(),
                 replayed: replayed.get(&kept.offset).cloned(),
             };
-            if keep(&record) {
-                all.push(record);
-            }
+            take(&mut state, record);
         })?;
-        Ok(all)
+        Ok(state)
+    })
+    .await
+}
+
+/// The latest records of a product, or of a key of it, and no more than so many.
+pub(crate) async fn latest(
+    gateway: &Gateway,
+    product: &Product,
+    key: Option<String>,
+    limit: usize,
+) -> Result<VecDeque<Record>, Failure> {
+    each(gateway, product, VecDeque::new(), move |latest, record| {
+        if key.as_ref().is_some_and(|key| record.key != *key) {
+            return;
+        }
+        latest.push_back(record);
+        if latest.len() > limit {
+            latest.pop_front();
+        }
     })
     .await
 }
@@ -124,32 +141,27 @@ fn mark(value: &[u8]) -> Option<(i64, String)> {
 /// A product's quarantine, by what failed.
 pub(crate) async fn groups(gateway: &Gateway, product: &Product) -> Result<Vec<Group>, Failure> {
     let name = product.name.value.to_string();
-    let (tell, told) = std::sync::mpsc::channel();
-    let mut groups: BTreeMap<(String, String, String), Group> = BTreeMap::new();
-    records(gateway, product, move |record| {
+    let mut groups: BTreeMap<[String; 3], Group> = BTreeMap::new();
+    groups = each(gateway, product, groups, move |groups, record| {
         let what = ["code", "field", "reason"].map(|part| record.said(part).to_owned());
-        let position = record.said("position").to_owned();
-        // The other end lives as long as this reading.
-        let _ = tell.send((what, record.offset, position, record.replayed.is_some()));
-        false
-    })
-    .await?;
-    for ([code, field, reason], offset, position, replayed) in told {
-        let key = (code.clone(), field.clone(), reason.clone());
-        let at = (offset, position);
-        let group = groups.entry(key).or_insert_with(|| Group {
-            product: name.clone(),
-            code,
-            field,
-            reason,
-            rows: 0,
-            replayed: 0,
-            first: at.clone(),
-            last: at.clone(),
+        let at = (record.offset, record.said("position").to_owned());
+        let group = groups.entry(what).or_insert_with_key(|what| {
+            let [code, field, reason] = what.clone();
+            Group {
+                product: name.clone(),
+                code,
+                field,
+                reason,
+                rows: 0,
+                replayed: 0,
+                first: at.clone(),
+                last: at.clone(),
+            }
         });
         group.rows += 1;
-        group.replayed += u64::from(replayed);
+        group.replayed += u64::from(record.replayed.is_some());
         group.last = at;
-    }
+    })
+    .await?;
     Ok(groups.into_values().collect())
 }

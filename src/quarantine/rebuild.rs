@@ -129,9 +129,7 @@ fn row(record: &Value, label: &str, table: &TableDescription) -> Result<Option<V
         let in_its_place = match withheld {
             Some(names) => names.iter().any(|n| n == name.as_str()),
             // Of an earlier version's record the words alone tell.
-            None => value
-                .as_str()
-                .is_some_and(|v| v == LEFT_OUT || HIDDEN.contains(&v)),
+            None => value.as_str().is_some_and(is_withheld),
         };
         match value.as_str().filter(|_| in_its_place) {
             Some(LEFT_OUT) => plain::push(&mut bytes, None),
@@ -150,6 +148,11 @@ fn row(record: &Value, label: &str, table: &TableDescription) -> Result<Option<V
         }
     }
     Ok(Some(bytes))
+}
+
+/// Whether a text stands for a value that a record does not hold, as far as the text tells.
+pub(super) fn is_withheld(text: &str) -> bool {
+    text == LEFT_OUT || HIDDEN.contains(&text)
 }
 
 fn cell(value: &Value, value_type: &ValueType, bytes: &mut Vec<u8>) -> Option<()> {
