@@ -327,6 +327,42 @@ async fn a_replay_that_is_killed_is_given_again_and_tells_nothing_twice() {
     scenario.close().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_fail_still_keep_none_behind_them_from_being_told() {
+    let scenario = facts("limits: { row: 3KiB, chunk: 4KiB }\n").await;
+    let gateway = Gateway::reading(&scenario).await;
+    let rows = |nos: std::ops::Range<i64>, stat| nos.map(|no| row(no, stat)).collect::<String>();
+    let rows = rows(1..21, "Z") + &rows(21..31, "X");
+    scenario.db.batch_execute(&rows).await.expect("it runs");
+    in_quarantine(&scenario, 30).await;
+    assert!(gateway.stop().await.success());
+    scenario.write("products/kinds.yaml", &mended());
+    let gateway = Gateway::reading(&scenario).await;
+    let product = scenario.topic("kinds.v1");
+    let (mut rounds, mut left) = (0, 1);
+    while left > 0 {
+        let output = quarantine(&scenario, &["replay", &product, "--format", "json"]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let of = |name: &str| told[name].as_i64().expect("a number");
+        assert!(of("rows") > 0, "each takes some: {told}");
+        left = of("left");
+        assert_eq!(
+            of("rows") + of("before") + of("refused") + left,
+            30,
+            "{told}"
+        );
+        rounds += 1;
+    }
+    assert!(rounds > 1, "more than one takes");
+    let events = scenario.events("kinds.v1", 10).await;
+    let keys: Vec<&str> = events.iter().map(|e| e.key.as_str()).collect();
+    let all: std::collections::BTreeSet<&str> = keys.iter().copied().collect();
+    assert_eq!((keys.len(), all.len()), (10, 10), "{keys:?}");
+    assert!(gateway.stop().await.success());
+    scenario.close().await;
+}
+
 const OUTBOX: &str = r#"
 product: DOMAIN.kinds.v1
 status: active

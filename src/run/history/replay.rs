@@ -15,6 +15,7 @@ use onramp_event::{Arena, Origin, Record, RouteId, Span, Transaction, partition}
 use onramp_finding::codes::running;
 use onramp_finding::{Failure, Finding, Place};
 use onramp_publisher::progress::REPLAY_KEY;
+use onramp_publisher::quarantine::Kept;
 use onramp_publisher::{quarantine, rfc3339};
 use onramp_translator::{Mapped, RowLimits, TableMapping, Translator};
 use tokio::sync::oneshot;
@@ -165,12 +166,6 @@ struct Work {
     again: bool,
 }
 
-struct Kept {
-    offset: i64,
-    key: Vec<u8>,
-    value: serde_json::Value,
-}
-
 impl Work {
     fn read(self) -> Result<Read, Failure> {
         let mut read = Read {
@@ -188,7 +183,7 @@ impl Work {
             let value = serde_json::from_slice(kept.value).unwrap_or_default();
             marked.extend(rebuild::marked(&value));
         })?;
-        let (mut chosen, mut bytes) = (Vec::new(), 0);
+        let mut bytes = 0;
         quarantine::read(kafka, &topic, |kept| {
             let value: serde_json::Value = serde_json::from_slice(kept.value).unwrap_or_default();
             let named = |key: &String| key.as_bytes() == kept.key;
@@ -201,55 +196,56 @@ impl Work {
                 read.told.before += 1;
             } else if bytes >= self.parts.chunk_bytes {
                 read.told.left += 1;
-            } else {
+            } else if self.take(&kept, &value, &mut read) {
+                // Those that are refused are not held: however many, others come behind them.
                 bytes += kept.value.len();
-                chosen.push(Kept {
-                    offset: kept.offset,
-                    key: kept.key.to_vec(),
-                    value,
-                });
             }
         })?;
-        for kept in &chosen {
-            if read
-                .arenas
-                .last()
-                .is_some_and(|arena| arena.bytes.len() >= ARENA_BYTES)
-            {
-                read.arenas.push(Arena::default());
-            }
-            let Some(arena) = read.arenas.last_mut() else {
-                break;
-            };
-            match self.translate(kept, arena) {
-                Ok(events) => {
-                    read.told.rows += 1;
-                    read.told.events += events as u64;
-                }
-                Err(why) => {
-                    read.told.refused += 1;
-                    if read.told.findings.len() < TOLD {
-                        let offset = kept.offset;
-                        let message = format!("the row at offset {offset} is not replayed: {why}");
-                        read.told
-                            .findings
-                            .push(not_replayed(&self.product, message));
-                    }
-                }
-            }
-        }
         Ok(read)
     }
 
+    /// Takes a record among those that are told; whether it is one.
+    fn take(&self, kept: &Kept<'_>, value: &serde_json::Value, read: &mut Read) -> bool {
+        let full = |arena: &Arena| arena.bytes.len() >= ARENA_BYTES;
+        if read.arenas.last().is_none_or(full) {
+            read.arenas.push(Arena::default());
+        }
+        let Some(arena) = read.arenas.last_mut() else {
+            return false;
+        };
+        let told = &mut read.told;
+        match self.translate(kept, value, arena) {
+            Ok(events) => {
+                told.rows += 1;
+                told.events += events as u64;
+                true
+            }
+            Err(why) => {
+                told.refused += 1;
+                if told.findings.len() < TOLD {
+                    let offset = kept.offset;
+                    let message = format!("the row at offset {offset} is not replayed: {why}");
+                    told.findings.push(not_replayed(&self.product, message));
+                }
+                false
+            }
+        }
+    }
+
     /// A record's events and its mark, in the arena; how many events.
-    fn translate(&self, kept: &Kept, arena: &mut Arena) -> Result<usize, String> {
+    fn translate(
+        &self,
+        kept: &Kept<'_>,
+        value: &serde_json::Value,
+        arena: &mut Arena,
+    ) -> Result<usize, String> {
         let product = &self.mapped.product;
-        let name = kept.value["table"].as_str().unwrap_or_default();
+        let name = value["table"].as_str().unwrap_or_default();
         let table = self.tables.iter().find(|t| t.name.to_string() == name);
         let table = table.ok_or_else(|| {
             format!("table {name:?} of the record is none that the product reads now")
         })?;
-        let Rebuilt { batch, table, read } = rebuild::rebuild(&kept.value, product, table)?;
+        let Rebuilt { batch, table, read } = rebuild::rebuild(value, product, table)?;
         let mapped = Mapped {
             quarantine: None,
             rows: None,
@@ -269,9 +265,11 @@ impl Work {
             translator.begin_snapshot(run, *at_us);
         }
         let (first, known) = (arena.records.len(), arena.transactions.len());
+        let held = arena.bytes.len();
         let done = translator.apply(&batch, 0..batch.items.len(), arena, usize::MAX);
         if let Err(stopped) = done {
             arena.transactions.truncate(known);
+            arena.bytes.truncate(held);
             let failure = stopped.failure("quarantine");
             let told = failure.findings.iter().map(|finding| {
                 let reason = finding.reason.as_deref().unwrap_or_default();
@@ -281,23 +279,13 @@ impl Work {
         }
         let events = arena.records.len() - first;
         if arena.transactions.len() == known {
-            let place = arena.push(
-                kept.value["position"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .as_bytes(),
-            );
-            let id = arena.push(
-                kept.value["transaction"]
-                    .as_str()
-                    .unwrap_or_default()
-                    .as_bytes(),
-            );
+            let place = arena.push(value["position"].as_str().unwrap_or_default().as_bytes());
+            let id = arena.push(value["transaction"].as_str().unwrap_or_default().as_bytes());
             arena.transactions.push(Transaction {
                 origin: Origin::Log(0),
                 place,
                 id,
-                committed_at_us: kept.value["committed_at_us"].as_i64().unwrap_or_default(),
+                committed_at_us: value["committed_at_us"].as_i64().unwrap_or_default(),
                 replayed: None,
             });
         }
@@ -312,17 +300,17 @@ impl Work {
         Ok(events)
     }
 
-    fn mark(&self, kept: &Kept, events: usize, to: (RouteId, i32), arena: &mut Arena) {
+    fn mark(&self, kept: &Kept<'_>, events: usize, to: (RouteId, i32), arena: &mut Arena) {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let now_us = now.map_or(0, |d| i64::try_from(d.as_micros()).unwrap_or(i64::MAX));
         let mark = rebuild::mark(&self.product, kept.offset, events, &rfc3339(now_us));
-        let (key, value) = (arena.push(&kept.key), arena.push(mark.as_bytes()));
+        let (key, value) = (arena.push(kept.key), arena.push(mark.as_bytes()));
         let transaction = arena.transactions.len() as u32 - 1;
         let (route, partitions) = to;
         arena.records.push(Record {
             route,
             r#type: 0,
-            partition: partition(&kept.key, partitions),
+            partition: partition(kept.key, partitions),
             transaction,
             ordinal: 0,
             key,
