@@ -361,6 +361,44 @@ async fn history_is_decided_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_retired_in_its_midst_leaves_nothing_behind_and_does_not_go_on() {
+    let scenario = accounts("snapshot: { readers: 1, chunk_rows: 2 }\n").await;
+    let other = FACTS.replace("history: insert\n", "");
+    scenario.write(
+        "products/other.yaml",
+        &other.replace("account-life", "bare-life"),
+    );
+    let gateway = Gateway::reading(&scenario).await;
+    let insert = format!("INSERT INTO acct VALUES ({ROWS} + 1, 1)");
+    run(&scenario.db, &insert).await;
+    let live = format!("{}", ROWS + 1);
+    until("a live row", Duration::from_secs(60), async || {
+        told(&scenario).await.iter().any(|e| e.key == live)
+    })
+    .await;
+    assert!(gateway.stop().await.success());
+    let progress = format!("onramp.{}.progress", scenario.name);
+    let pages = async || -> BTreeMap<String, String> {
+        let all = records(&scenario.servers, &progress).await.into_iter();
+        all.filter(|(key, _)| key.starts_with("live/")).collect()
+    };
+    assert!(pages().await.values().any(|page| !page.is_empty()));
+    let retired = FACTS.replace("status: active", "status: retired");
+    scenario.write("products/life.yaml", &retired);
+    let gateway = Gateway::reading(&scenario).await;
+    run(&scenario.db, "UPDATE acct SET ver = 5 WHERE acct_no = 5").await;
+    let _ = scenario.events("bare-life.v1", 2).await;
+    let left = pages().await;
+    assert!(left.values().all(String::is_empty), "{left:?}");
+    assert!(gateway.stop().await.success());
+    scenario.write("products/life.yaml", FACTS);
+    let _ = Gateway::start(&scenario)
+        .refuses(CONFIGURATION, "ONR-728")
+        .await;
+    scenario.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn more_rows_than_are_remembered_end_the_gateway_and_more_room_lets_it_go_on() {
     let settings = "snapshot: { readers: 1, chunk_rows: 2 }\nlimits: { changed_keys: 4KiB }\n";
     let scenario = accounts(settings).await;

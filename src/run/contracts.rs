@@ -402,6 +402,9 @@ pub(super) fn plan(
         if let Some(before) = seen.and_then(|s| s.products.get(&name))
             && before.status == ProductStatus::Active
         {
+            // Rows that it was still to tell are not told any more: nobody asks which the log brought.
+            let live = seen.and_then(|s| s.live_rows.get(&name));
+            notes.extend(live.map(|rows| rows.gone(&name)).unwrap_or_default());
             states.push((
                 name,
                 ProductState {
