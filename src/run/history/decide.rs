@@ -89,6 +89,14 @@ fn told_once(
         (true, Some(run)) if run.given_up || known.returns && run.stage != Stage::Done => {
             Err(late(product))
         }
+        (true, Some(run)) if is_renamed(run, product) => match run.stage {
+            // What was told stays told; it may be the same table under another name.
+            Stage::Done => Ok(Some(HistoryRecord {
+                tables: names(product),
+                ..run.clone()
+            })),
+            _ => Err(renamed(product)),
+        },
         (true, Some(run)) => Ok(Some(tables_once(run.clone(), product, instance))),
         (true, None) if known.published => Err(late(product)),
         (true, None) => {
@@ -98,11 +106,37 @@ fn told_once(
     }
 }
 
+fn names(product: &Product) -> Vec<String> {
+    let now = sources::idents(product);
+    now.iter().map(ToString::to_string).collect()
+}
+
+/// Whether none of a run's tables is the product's one table. Of several tables those that come are read.
+fn is_renamed(run: &HistoryRecord, product: &Product) -> bool {
+    if product.tables.union {
+        return false;
+    }
+    let now = names(product);
+    let mut known = run.tables.iter().chain(&run.left).peekable();
+    known.peek().is_some() && !known.any(|table| now.contains(table))
+}
+
+/// Which rows of a table are told is known by its name.
+fn renamed(product: &Product) -> Box<Finding> {
+    let message = format!(
+        "{} reads another table than the one whose rows it is still to tell",
+        product.name.value
+    );
+    let finding = Finding::error(&running::HISTORY_LATE, product.tables.place(), message)
+        .because("which rows were told is known by their table's name: under another they would be told again")
+        .remedy("name the table as it was named until all its rows are told, write `history: none`, or make it a new version");
+    Box::new(finding)
+}
+
 /// Such a run with the tables that there are now, one or several: each is read once. Those that came
 /// are read; one that went and came back is not, since what was told of it is not known any more.
 fn tables_once(mut run: HistoryRecord, product: &Product, instance: &str) -> HistoryRecord {
-    let now = sources::idents(product);
-    let now: Vec<String> = now.iter().map(ToString::to_string).collect();
+    let now = names(product);
     let first = run.left.first().cloned();
     run.left.retain(|t| now.contains(t));
     let known = |t: &&String| !run.tables.contains(t) && !run.left.contains(t);
@@ -224,12 +258,16 @@ mod tests {
     use super::*;
 
     fn product(kind: &str) -> Product {
+        product_of("public.o", kind)
+    }
+
+    fn product_of(table: &str, kind: &str) -> Product {
         let folder = tempfile::tempdir().unwrap();
         let gateway = "gateway: shop\nsource: { type: postgres, url: \"postgres://o@127.0.0.1:1/shop\", password: { env: P } }\n\
              kafka: { brokers: [\"127.0.0.1:1\"] }\nregistry: { url: \"http://127.0.0.1:1\" }\nproducts: [p.yaml]\n";
         let product = format!(
             "product: shop.orders.v1\nstatus: active\nowner: {{ team: t, contact: t@shop.test }}\ndescription: d\n\
-             source: {{ table: public.o }}\nkey: [id]\n{kind}"
+             source: {{ table: {table} }}\nkey: [id]\n{kind}"
         );
         let path = folder.path().join("onramp.yaml");
         std::fs::write(&path, gateway).unwrap();
@@ -295,6 +333,14 @@ mod tests {
             };
             assert_eq!(decided(&with, returns), told);
         }
+        // Another table in its place, or the same under another name.
+        let moved_on = product_of("public.p", &format!("{FACTS}history: insert\n"));
+        assert_eq!(decided(&moved_on, known(&begun)), Err("ONR-728"));
+        let kept = decided(&moved_on, known(&done)).unwrap().unwrap();
+        assert_eq!(
+            (kept.stage, kept.tables),
+            (Stage::Done, vec!["public.p".to_owned()])
+        );
         let changed = Known {
             mapping_changed: true,
             ..known(&begun)
