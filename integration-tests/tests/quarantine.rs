@@ -171,6 +171,13 @@ async fn what_is_in_quarantine_is_listed_shown_and_replayed() {
         (&group["code"], &group["field"]),
         (&"ONR-324".into(), &"status".into())
     );
+    let since = group["first"]["at"].as_str().expect("a time");
+    assert!(since.starts_with("20") && since.ends_with('Z'), "{since}");
+    let text = String::from_utf8(quarantine(&scenario, &["list"]).stdout).expect("text");
+    onramp_integration_tests::fits_80_columns(&text);
+    assert!(text.contains(since), "{text}");
+    let other = quarantine(&scenario, &["show", &product, "--key", "nobody's"]);
+    assert_eq!(other.stdout, b"nothing of that key is in quarantine\n");
     let shown = told(&scenario, &["show", &product, "--key", "8"]);
     assert_eq!(shown["records"].as_array().expect("a list").len(), 1);
     assert_eq!(shown["records"][0]["record"]["after"]["ord_stat"], "X");

@@ -121,7 +121,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
                     };
                     let told = admin::caller::replay(&gateway, &order).await?;
                     refused = told.refused > 0;
-                    late(&order.product, &told, format);
+                    late(&order.product, !order.keys.is_empty(), &told, format);
                     Ok(())
                 }
             }
@@ -134,10 +134,13 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 /// What became of facts that were told late.
-fn late(product: &str, told: &Told, format: Format) {
+fn late(product: &str, of_keys: bool, told: &Told, format: Format) {
     let mut text = String::new();
     let columns = terminal::width();
     let mut say = |words: String| labelled(&mut text, "", &words, columns);
+    if told.rows + told.before + told.left + told.refused == 0 {
+        say(nothing(of_keys).trim_end().to_owned());
+    }
     say(format!(
         "{product}: {} row(s) replayed, {} event(s) published",
         grouped(told.rows),
@@ -200,14 +203,13 @@ async fn list(gateway: &Gateway, names: &[String], format: Format) -> Result<(),
             columns,
         );
         labelled(&mut text, "  rows      ", &rows, columns);
-        let since = format!("{} (offset {})", group.first.1, group.first.0);
-        labelled(&mut text, "  since     ", &since, columns);
-        labelled(
-            &mut text,
-            "  last      ",
-            &format!("{} (offset {})", group.last.1, group.last.0),
-            columns,
-        );
+        for (label, end) in [
+            ("  since     ", &group.first),
+            ("  last      ", &group.last),
+        ] {
+            let words = format!("{}, {} (offset {})", end.at, end.position, end.offset);
+            labelled(&mut text, label, &words, columns);
+        }
     }
     if groups.is_empty() {
         text.push_str("nothing is in quarantine\n");
@@ -224,6 +226,14 @@ fn or_row(field: &str) -> &str {
     }
 }
 
+/// What is said where no record was found.
+fn nothing(of_key: bool) -> &'static str {
+    match of_key {
+        true => "nothing of that key is in quarantine\n",
+        false => "nothing is in quarantine\n",
+    }
+}
+
 async fn show(
     gateway: &Gateway,
     product: &str,
@@ -232,6 +242,7 @@ async fn show(
     format: Format,
 ) -> Result<(), Failure> {
     let product = one(gateway, product)?;
+    let of_key = key.is_some();
     let shown = quarantine::latest(gateway, product, key, limit).await?;
     let columns = terminal::width();
     let mut text = String::new();
@@ -274,7 +285,7 @@ async fn show(
         }
     }
     if shown.is_empty() {
-        text.push_str("nothing is in quarantine\n");
+        text.push_str(nothing(of_key));
     }
     let shown: Vec<Value> = shown.iter().map(Record::json).collect();
     report::done(format, json!({ "records": shown }), &text);
@@ -312,7 +323,7 @@ async fn replay(
         report::done(
             format,
             json!({ "product": product.name.value.to_string(), "rows": 0 }),
-            "nothing is in quarantine\n",
+            nothing(!keys.is_empty()),
         );
         return Ok(());
     }

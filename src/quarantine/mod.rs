@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use onramp_finding::Failure;
 use onramp_language::{Gateway, Product};
-use onramp_publisher::{Kafka, quarantine};
+use onramp_publisher::{Kafka, quarantine, rfc3339};
 use serde_json::{Value, json};
 
 use crate::run::{blocking, settings};
@@ -26,15 +26,25 @@ pub(crate) struct Group {
     pub(crate) rows: u64,
     /// How many of them were replayed as facts.
     pub(crate) replayed: u64,
-    /// Offsets and positions of the first and the last of them.
-    pub(crate) first: (i64, String),
-    pub(crate) last: (i64, String),
+    /// The first and the last of them.
+    pub(crate) first: End,
+    pub(crate) last: End,
+}
+
+/// Where a record stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) offset: i64,
+    /// In the source's log.
+    pub(crate) position: String,
+    /// When the source's transaction had committed, or the row was read.
+    pub(crate) at: String,
 }
 
 impl Group {
     pub(crate) fn json(&self) -> Value {
         let end =
-            |(offset, position): &(i64, String)| json!({ "offset": offset, "position": position });
+            |end: &End| json!({ "offset": end.offset, "position": end.position, "at": end.at });
         json!({
             "product": self.product,
             "code": self.code,
@@ -144,7 +154,12 @@ pub(crate) async fn groups(gateway: &Gateway, product: &Product) -> Result<Vec<G
     let mut groups: BTreeMap<[String; 3], Group> = BTreeMap::new();
     groups = each(gateway, product, groups, move |groups, record| {
         let what = ["code", "field", "reason"].map(|part| record.said(part).to_owned());
-        let at = (record.offset, record.said("position").to_owned());
+        let at_us = record.value["committed_at_us"].as_i64();
+        let at = End {
+            offset: record.offset,
+            position: record.said("position").to_owned(),
+            at: at_us.map_or_else(String::new, rfc3339),
+        };
         let group = groups.entry(what).or_insert_with_key(|what| {
             let [code, field, reason] = what.clone();
             Group {

@@ -74,13 +74,22 @@ impl History {
         let fit = mapped.filter(|mapped| mapped.quarantine.is_some());
         let busy = !matches!(self.replaying, Replaying::Nothing) || self.orders.replay_waits();
         let why = match fit {
-            None => Some("it is not published by this gateway, or has no quarantine"),
-            Some(_) if busy => Some("another replay is under way"),
+            None => Some((
+                "it is not published by this gateway, or has no quarantine",
+                "write on_error: quarantine in its file, and start the gateway with it",
+            )),
+            Some(_) if busy => Some((
+                "another replay is under way",
+                "give the command again once that one has ended: one goes at a time",
+            )),
             Some(_) => None,
         };
         let (Some(mapped), None) = (fit, why) else {
-            let why = why.unwrap_or_default();
-            let finding = not_replayed(&product, format!("{product} is not replayed: {why}"));
+            let (why, remedy) = why.unwrap_or_default();
+            let message = format!("{product} is not replayed: {why}");
+            let finding = Finding::error(&running::NOT_REPLAYED, Place::Nowhere, message)
+                .remedy(remedy)
+                .of_product(product);
             // Whoever asked may have gone.
             let _ = answer.send(Err(vec![finding]));
             return;
