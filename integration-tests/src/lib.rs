@@ -17,6 +17,7 @@ pub mod model;
 pub mod operate;
 mod ports;
 mod private;
+pub mod quarantine;
 mod scenario;
 pub mod seam;
 mod servers;

@@ -1,10 +1,10 @@
 //! Rows that a product cannot carry: kept with their context in the same Kafka transaction, while the
 //! others go on.
 
-use std::process::{Command, Output};
 use std::time::Duration;
 
-use onramp_integration_tests::{Gateway, Scenario, binary, consume, latest_by_key, records, until};
+use onramp_integration_tests::quarantine::{quarantine, told};
+use onramp_integration_tests::{Gateway, Scenario, consume, latest_by_key, records, until};
 use serde_json::Value;
 
 const SCHEMA: &str = "
@@ -32,30 +32,6 @@ fields:
   note:     { type: string, from: nte, optional: true }
   share:    { type: long, expr: 1 + 100 / (row.ord_no - 13) }
 "#;
-
-fn command(scenario: &Scenario, arguments: &[&str]) -> Command {
-    let mut command = Command::new(binary());
-    command
-        .arg("quarantine")
-        .args(arguments)
-        .arg("--config")
-        .arg(scenario.config())
-        .env("TEST_DB_PASSWORD", "onramp")
-        .env("TEST_PII_KEY", "a key for tests alone")
-        .env("COLUMNS", "80");
-    command
-}
-
-fn quarantine(scenario: &Scenario, arguments: &[&str]) -> Output {
-    let mut command = command(scenario, arguments);
-    command.output().expect("the binary runs")
-}
-
-fn told(scenario: &Scenario, arguments: &[&str]) -> Value {
-    let output = quarantine(scenario, &[arguments, &["--format", "json"]].concat());
-    assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).expect("JSON")
-}
 
 /// The quarantine's records: key and value.
 async fn kept(scenario: &Scenario, count: usize) -> Vec<(String, Value)> {

@@ -1,35 +1,11 @@
 //! Facts and an application's events in quarantine, told late once the mapping is mended: as they would
 //! have been, and each once.
 
-use std::process::{Command, Output};
 use std::time::Duration;
 
-use onramp_integration_tests::{Gateway, Scenario, binary, records, until};
+use onramp_integration_tests::quarantine::{command, quarantine, told};
+use onramp_integration_tests::{Gateway, Scenario, records, until};
 use serde_json::Value;
-
-fn command(scenario: &Scenario, arguments: &[&str]) -> Command {
-    let mut command = Command::new(binary());
-    command
-        .arg("quarantine")
-        .args(arguments)
-        .arg("--config")
-        .arg(scenario.config())
-        .env("TEST_DB_PASSWORD", "onramp")
-        .env("TEST_PII_KEY", "a key for tests alone")
-        .env("COLUMNS", "80");
-    command
-}
-
-fn quarantine(scenario: &Scenario, arguments: &[&str]) -> Output {
-    let mut command = command(scenario, arguments);
-    command.output().expect("the binary runs")
-}
-
-fn told(scenario: &Scenario, arguments: &[&str]) -> Value {
-    let output = quarantine(scenario, &[arguments, &["--format", "json"]].concat());
-    assert!(output.status.success(), "{output:?}");
-    serde_json::from_slice(&output.stdout).expect("JSON")
-}
 
 const FACTS_TABLE: &str = "
 CREATE TABLE kinds (

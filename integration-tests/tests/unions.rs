@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use onramp_integration_tests::history::Dice;
 use onramp_integration_tests::operate::onramp;
+use onramp_integration_tests::quarantine::quarantine;
 use onramp_integration_tests::{Gateway, Ports, Scenario, binary, consume, latest_by_key, until};
 use serde_json::Value;
 
@@ -464,17 +465,7 @@ async fn a_quarantined_row_of_one_table_is_replayed_from_that_table() {
     let before = consume(&scenario.servers, &scenario.topic("orders.v1"))
         .await
         .len();
-    let output = Command::new(binary())
-        .args([
-            "quarantine",
-            "replay",
-            &scenario.topic("orders.v1"),
-            "--config",
-        ])
-        .arg(scenario.config())
-        .env("TEST_DB_PASSWORD", "onramp")
-        .output()
-        .unwrap();
+    let output = quarantine(&scenario, &["replay", &scenario.topic("orders.v1")]);
     assert!(output.status.success(), "{output:?}");
     let replayed = scenario.events("orders.v1", before + 1).await;
     let of = |key: &str| replayed.iter().filter(|e| e.key == key).count();
