@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use onramp_integration_tests::operate::onramp;
+use onramp_integration_tests::operate::{onramp, status};
 use onramp_integration_tests::{Gateway, Scenario, consume, latest_by_key, until};
 use serde_json::Value;
 
@@ -216,6 +216,15 @@ async fn a_union_that_returns_lacks_the_rows_of_a_table_that_went_meanwhile() {
     let retired = SHOPS.replace("active", "retired");
     scenario.write("products/orders.yaml", &retired);
     let gateway = Gateway::streaming(&scenario).await;
+    // It is retired once that is committed.
+    until("the product to be retired", PATIENCE, async || {
+        let told = status(&scenario).await;
+        let products = told["products"].as_array().unwrap().clone();
+        products
+            .iter()
+            .any(|p| p["product"] == scenario.topic("orders.v1") && p["status"] == "retired")
+    })
+    .await;
     assert!(gateway.stop().await.success());
     let drop = "DROP SCHEMA shop_2 CASCADE";
     scenario.db.batch_execute(drop).await.unwrap();
