@@ -10,7 +10,7 @@ use onramp_language::{Admin, Gateway};
 use serde_json::Value;
 
 use super::{Order, ReplayOrder, WHERE};
-use crate::run::history::command::Accepted;
+use crate::run::history::command::{Accepted, Replayed};
 use crate::status::Status;
 
 /// Longer than the endpoint itself takes to give up.
@@ -44,18 +44,8 @@ pub(crate) async fn backfill(gateway: &Gateway, order: &Order) -> Result<Accepte
     }
 }
 
-/// What a replay did, as the endpoint tells it.
-pub(crate) struct Told {
-    pub(crate) rows: u64,
-    pub(crate) events: u64,
-    pub(crate) before: u64,
-    pub(crate) left: u64,
-    pub(crate) refused: u64,
-    pub(crate) findings: Vec<Finding>,
-}
-
 /// Has facts in quarantine told late; gives what was committed.
-pub(crate) async fn replay(gateway: &Gateway, order: &ReplayOrder) -> Result<Told, Failure> {
+pub(crate) async fn replay(gateway: &Gateway, order: &ReplayOrder) -> Result<Replayed, Failure> {
     let admin = admin(gateway)?;
     let body = serde_json::to_string(order).unwrap_or_default();
     let request = client()?
@@ -67,7 +57,7 @@ pub(crate) async fn replay(gateway: &Gateway, order: &ReplayOrder) -> Result<Tol
     let number = |name: &str| answer[name].as_u64();
     let findings = answer["not_replayed"].as_array().into_iter().flatten();
     let told = || {
-        Some(Told {
+        Some(Replayed {
             rows: number("rows")?,
             events: number("events")?,
             before: number("before")?,

@@ -12,8 +12,8 @@ use super::files::Files;
 use super::named;
 use super::report::{self, Format};
 use crate::admin::ReplayOrder;
-use crate::admin::caller::Told;
 use crate::quarantine::{self, Group, Record, Rows};
+use crate::run::history::command::Replayed;
 use crate::terminal::{self, grouped, labelled};
 use crate::{admin, operate};
 
@@ -134,7 +134,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 /// What became of facts that were told late.
-fn late(product: &str, of_keys: bool, told: &Told, format: Format) {
+fn late(product: &str, of_keys: bool, told: &Replayed, format: Format) {
     let mut text = String::new();
     let columns = terminal::width();
     let mut say = |words: String| labelled(&mut text, "", &words, columns);

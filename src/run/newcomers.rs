@@ -8,13 +8,12 @@
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
-use onramp_connector::{
-    Batch, ChunkLimits, ChunkRange, ChunkTable, Connector, Ident, TableDescription,
-};
+use onramp_connector::{Batch, ChunkRange, ChunkTable, Connector, Ident, TableDescription};
 use onramp_finding::codes::source;
 use onramp_finding::{Failure, Finding, Place, Severity};
 use onramp_language::{Gateway, Product};
 
+use super::history::ranges;
 use super::{contracts, products, requests, sources};
 
 /// How often the catalogue is asked.
@@ -149,11 +148,7 @@ async fn unreadable(
         columns: onramp_translator::columns(product, description),
         description: description.clone(),
     };
-    let limits = ChunkLimits {
-        rows: 1,
-        bytes: gateway.limits.chunk,
-        record_bytes: gateway.limits.chunk,
-    };
+    let limits = ranges::limits(1, gateway.limits.chunk);
     let read = async {
         let mut reader = connector.table_reader(&table).await?;
         let (all, mut batch) = (ChunkRange::default(), Batch::default());
