@@ -25,6 +25,7 @@ pub mod standby;
 pub mod switch;
 mod terminal;
 pub mod traces;
+pub mod unions;
 pub mod workload;
 
 pub use consumer::{Event, Extent, consume, extent, latest_by_key, records};

@@ -1,69 +1,8 @@
 //! A union's tables come and go: what does not fit stops nothing, and the file's own change is decided.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use onramp_integration_tests::operate::{onramp, status};
-use onramp_integration_tests::{Gateway, Scenario, consume, latest_by_key, until};
-use serde_json::Value;
-
-const PATIENCE: Duration = Duration::from_secs(120);
-
-fn shop(number: u32) -> String {
-    format!(
-        "CREATE SCHEMA shop_{number};
-         CREATE TABLE shop_{number}.ordr (ord_no bigint PRIMARY KEY, amt numeric(12,2) NOT NULL);"
-    )
-}
-
-const SHOPS: &str = r#"
-product: DOMAIN.orders.v1
-status: active
-owner: { team: orders, contact: orders@shop.test }
-description: Orders of all shops.
-kind: entity
-source: { tables: ["shop_*.ordr"] }
-key: [shop, order_id]
-fields:
-  shop:     { type: string, expr: "table.schema.replace('shop_', 'S')" }
-  order_id: { type: long, from: ord_no }
-  amount:   { type: "decimal(12,2)", from: amt }
-"#;
-
-const MOVES: &str = r#"
-product: DOMAIN.orders.v1
-status: active
-owner: { team: orders, contact: orders@shop.test }
-description: Orders, live and archived.
-kind: entity
-source: { tables: [public.ordr, public.ordr_arch] }
-moves: true
-key: [order_id]
-fields:
-  order_id: { type: long, from: ord_no }
-  note:     { type: string, from: nte }
-  archived: { type: boolean, expr: table.name == "ordr_arch" }
-"#;
-
-const TWO_TABLES: &str = "
-CREATE TABLE ordr (ord_no bigint PRIMARY KEY, nte text NOT NULL);
-CREATE TABLE ordr_arch (LIKE ordr INCLUDING ALL);
-";
-
-/// Waits until the topic, compacted, holds so many keys and nothing else comes for them.
-async fn latest(
-    scenario: &Scenario,
-    fits: impl Fn(&BTreeMap<String, Value>) -> bool,
-) -> BTreeMap<String, Value> {
-    let topic = scenario.topic("orders.v1");
-    let mut found = BTreeMap::new();
-    until("the topic to fit", PATIENCE, async || {
-        found = latest_by_key(&consume(&scenario.servers, &topic).await);
-        fits(&found)
-    })
-    .await;
-    found
-}
+use onramp_integration_tests::unions::{MOVES, PATIENCE, SHOPS, TWO_TABLES, latest, shop};
+use onramp_integration_tests::{Gateway, Scenario, consume, until};
 
 /// Tables that come and do not fit hold nobody up: neither those that stream nor, once they are
 /// mended, themselves.
